@@ -21,6 +21,7 @@ T = TypeVar("T")
 BUILD_TIMEOUT_SECONDS = 600.0
 BUILD_ATTEMPTS = 3
 _GO_DIRECTORY = Path(__file__).parent / "go"
+_FRANZ_GO = "github.com/twmb/franz-go/pkg/kgo"
 _NODE_DIRECTORY = Path(__file__).parent / "node"
 
 
@@ -51,6 +52,18 @@ def go_clients() -> Path:
         if not target.exists():
             partial = target.with_suffix(".partial")
             build([go, "build", "-mod=readonly", "-o", str(partial), "."], _GO_DIRECTORY)
+            partial.rename(target)
+    return target
+
+
+def franz_go_tests() -> Path:
+    """franz-go's own tests of its client, as one program, built by `go` for each version. Raises MissingTool."""
+    go = require_tool("go")
+    target = cache_directory() / f"franz-go-tests-{content_key(_GO_DIRECTORY / 'go.mod', _GO_DIRECTORY / 'go.sum')}"
+    with file_lock(target.with_suffix(".lock")):
+        if not target.exists():
+            partial = target.with_suffix(".partial")
+            build([go, "test", "-c", "-vet=off", "-mod=readonly", "-o", str(partial), _FRANZ_GO], _GO_DIRECTORY)
             partial.rename(target)
     return target
 

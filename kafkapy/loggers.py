@@ -6,6 +6,7 @@ They belong to the process: nodes that share one share their loggers. A change i
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Final
 
 ROOT: Final = "root"
@@ -18,7 +19,6 @@ LOGGERS: Final = tuple(
             "apis.describe_log_dirs",
             "apis.metadata",
             "audit",
-            "authorizer",
             "broker",
             "bugs",
             "cluster",
@@ -50,6 +50,8 @@ class Loggers:
 
     def __init__(self) -> None:
         self._before: dict[str, int] = {}
+        self.on_change: Callable[[], None] = _change_nothing_else
+        """Called after each change: for lines that somebody has to be asked for."""
 
     def levels(self) -> dict[str, str]:
         """The level that holds for each logger, by its name."""
@@ -63,12 +65,18 @@ class Loggers:
         found = _logger(name)
         self._before.setdefault(name, found.level)
         found.setLevel(logging.NOTSET if level is None else LEVELS[level])
+        self.on_change()
 
     def restore(self) -> None:
         """Give every logger back the level that it had."""
         for name, level in self._before.items():
             _logger(name).setLevel(level)
         self._before.clear()
+        self.on_change()
+
+
+def _change_nothing_else() -> None:
+    """The default `on_change`."""
 
 
 def _logger(name: str) -> logging.Logger:

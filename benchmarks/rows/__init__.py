@@ -23,6 +23,7 @@ from benchmarks.rows.restart import RESTART
 from benchmarks.rows.sharing import SHARING
 from benchmarks.rows.start import START
 from benchmarks.rows.stop import STOP
+from benchmarks.rows.tls import TLS
 from benchmarks.rows.topics import CREATE, TOPICS
 from benchmarks.rows.transactions import TRANSACTIONS
 
@@ -38,6 +39,7 @@ ROWS: tuple[Row, ...] = (
     DELIVERY_LATENCY,
     PIPELINE,
     BATCHES,
+    TLS,
     CONNECTIONS,
     IDLE_CONNECTIONS,
     CREATE,

@@ -21,13 +21,18 @@ from compat_tests.chaos.programs import JavaConsumer, JavaProducer, KcatProducer
 from compat_tests.crash.client_process import ClientProcess
 from compat_tests.crash.clients import Client
 from compat_tests.crash.history_file import HistoryFile
-from compat_tests.crash.workload import part_of
+from compat_tests.crash.workload import part_of, sharers
 from compat_tests.tools import go_clients
 
 PARTITIONS = 4
 REPLICAS = 3
 TOPICS = dict.fromkeys(("plain", "transactional", "transformed", "programs"), PARTITIONS)
-GROUP_TOPICS = {"readers": ("plain", "transactional"), "transformers": ("plain",), "java": ("programs",)}
+GROUP_TOPICS = {
+    "readers": ("plain", "transactional"),
+    "readers-848": ("plain", "transactional"),
+    "transformers": ("plain",),
+    "java": ("programs",),
+}
 _AIOKAFKA = Path(__file__).parents[1] / "aiokafka_program.py"
 _JAVA = Path(__file__).parents[1] / "java"
 
@@ -50,6 +55,8 @@ class Clients:
         self.administrators: list[Administrator] = []
         self.producers: list[Worker] = []
         self.consumers: list[Worker] = []
+        self.sharers: list[ClientProcess] = []
+        """The members of the share group, none if confluent-kafka has no share consumer."""
         self.members: Counter[str] = Counter()
         """How many each group has."""
         self._bootstrap = bootstrap
@@ -74,7 +81,7 @@ class Clients:
         return programs | {each.name for each in self.processes() if each.kind == "idempotent"}
 
     def everybody(self) -> list[Worker]:
-        return [*self.administrators, *self.producers, *self.consumers]
+        return [*self.administrators, *self.producers, *self.consumers, *self.sharers]
 
     def topics_of_groups(self) -> Mapping[str, tuple[str, ...]]:
         return {group: GROUP_TOPICS[group] for group in self.members}
@@ -99,9 +106,12 @@ class Clients:
         self.consumers += [
             self._process("member", f"member-{n}", group="readers", topics=GROUP_TOPICS["readers"]) for n in range(2)
         ]
+        readers = {"group": "readers-848", "topics": GROUP_TOPICS["readers-848"], "protocol": "consumer"}
+        self.consumers += [self._process("member", f"member-848-{n}", **readers) for n in range(2)]
         transforming = {"group": "transformers", "source": "plain", "target": "transformed"}
         self.consumers.append(self._process("transformer", "transformer", **transforming, **partitions))
-        self.members.update(readers=2, transformers=1)
+        self.members.update({"readers": 2, "readers-848": 2, "transformers": 1})
+        self.sharers += sharers(self._bootstrap, self._seed, self._directory)
         self.administrators.append(LibrdkafkaAdministrator("administrator", *common, replicas=REPLICAS))
 
     def _process(self, kind: str, name: str, **arguments: object) -> ClientProcess:
@@ -146,8 +156,20 @@ class Clients:
                 topics=list(GROUP_TOPICS["readers"]),
             )
         )
+        self.consumers.append(
+            MemberProgram(
+                "franz-go-member-848",
+                self._bootstrap,
+                self._history,
+                self._seed,
+                directory=self._directory,
+                program=[program[0], "franz-848"],
+                group="readers-848",
+                topics=list(GROUP_TOPICS["readers-848"]),
+            )
+        )
         self._add_transforming("franz-go-transformer", program)
-        self.members.update(readers=1)
+        self.members.update({"readers": 1, "readers-848": 1})
 
     def _add_transforming(self, name: str, program: list[str]) -> None:
         self.consumers.append(

@@ -26,9 +26,18 @@ from compat_tests.chaos.troubles import FAILURES, Troubles
 from compat_tests.cluster.looking import until_coordinators_loaded
 from compat_tests.cluster.namespaces import Namespaces
 from compat_tests.cluster.processes import ClusterProcesses
+from compat_tests.crash import share_clients
 from compat_tests.crash.auditor import Auditor
+from compat_tests.crash.group_clients import CONSUMER_SETTINGS
 from compat_tests.crash.history_file import HistoryFile, last_acknowledged, merge_histories
-from compat_tests.crash.workload import Outcome, drain, part_of, stop_clients, transformed_once
+from compat_tests.crash.workload import (
+    Outcome,
+    drain,
+    not_shared,
+    part_of,
+    stop_clients,
+    transformed_once,
+)
 
 SPARES = 1
 GO_ON_SECONDS_MAX = 120.0  # a client that is stuck is made anew after 100 s
@@ -37,6 +46,8 @@ SETTINGS = {
     "broker.heartbeat.interval.ms": "300",
     "replica.lag.time.max.ms": "3000",
     "log.segment.bytes": "1048576",
+    **CONSUMER_SETTINGS,
+    **share_clients.SETTINGS,
 }
 
 
@@ -137,7 +148,8 @@ class Chaos:
             outcome.problems += watch.problems_at_rest(
                 {group: _seen_to(auditors[0], topics) for group, topics in clients.topics_of_groups().items()}
             )
-        stop_clients(clients.consumers, outcome)
+            outcome.problems += not_shared(clients.sharers, auditors[0], self._directory)
+        stop_clients([*clients.consumers, *clients.sharers], outcome)
         stop_clients(auditors, outcome)
         if came_to_rest:
             outcome.problems += transformed_once(auditors[0])

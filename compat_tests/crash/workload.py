@@ -134,8 +134,8 @@ def run_crashes(
             for isolation in ("read_committed", "read_uncommitted")
         ]
         producers, consumers = _clients(broker.bootstrap, history, seed, directory, transactions=transactions)
-        sharers = _sharers(broker.bootstrap, seed, directory)
-        everybody = [*auditors, *producers, *consumers, *sharers, *cleaning.producers, *cleaning.readers]
+        sharing = sharers(broker.bootstrap, seed, directory)
+        everybody = [*auditors, *producers, *consumers, *sharing, *cleaning.producers, *cleaning.readers]
         for client in everybody:
             client.start()
         came_back = True
@@ -147,8 +147,8 @@ def run_crashes(
         stop_clients([*producers, *cleaning.producers], outcome)
         if came_back:
             drain(auditors[0], consumers, outcome, transactions=transactions)
-            outcome.problems += not_shared(sharers, auditors[0], directory)
-        stop_clients([*consumers, *sharers], outcome)
+            outcome.problems += not_shared(sharing, auditors[0], directory)
+        stop_clients([*consumers, *sharing], outcome)
         stop_clients([*auditors, *cleaning.readers], outcome)
         if bugs := broker.bugs():
             outcome.problems.append(f"a bug in the broker:\n{bugs}")
@@ -213,7 +213,7 @@ def _clients(
     return producers, consumers
 
 
-def _sharers(bootstrap: str, seed: int, directory: Path) -> list[ClientProcess]:
+def sharers(bootstrap: str, seed: int, directory: Path) -> list[ClientProcess]:
     """The members of a share group, none if confluent-kafka has no share consumer."""
     if not share_clients.available():
         return []

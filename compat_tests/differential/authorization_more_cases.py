@@ -64,6 +64,9 @@ from kafkapy_wire.messages import share_acknowledge as w_acknowledge
 from kafkapy_wire.messages import share_fetch as w_share_fetch
 from kafkapy_wire.messages import share_group_describe as w_share_describe
 from kafkapy_wire.messages import share_group_heartbeat as w_share_heartbeat
+from kafkapy_wire.messages import streams_group_describe as w_streams_describe
+from kafkapy_wire.messages import streams_group_heartbeat as w_streams
+from kafkapy_wire.messages import streams_group_topology_description_update as w_topology
 from kafkapy_wire.messages import txn_offset_commit as w_txn_commit
 from kafkapy_wire.messages import unregister_broker as w_unregister
 from kafkapy_wire.messages import update_features as w_features
@@ -167,7 +170,7 @@ MORE_CASES: tuple[Case, ...] = (
             validate_only=True,
             resources=[
                 w_alter_configs.AlterConfigsResource(resource_type=kind, resource_name=name, configs=[])
-                for kind, name in ((2, A), (2, MISSING), (4, "1"), (16, "metrics"), (32, GROUP), (99, "x"))
+                for kind, name in ((2, A), (2, MISSING), (4, "1"), (8, "1"), (16, "metrics"), (32, GROUP), (99, "x"))
             ],
         ),
         (
@@ -184,7 +187,7 @@ MORE_CASES: tuple[Case, ...] = (
             validate_only=True,
             resources=[
                 w_incremental.AlterConfigsResource(resource_type=kind, resource_name=name, configs=[])
-                for kind, name in ((2, A), (2, MISSING), (4, "1"), (16, "metrics"), (32, GROUP))
+                for kind, name in ((2, A), (2, MISSING), (4, "1"), (8, "1"), (16, "metrics"), (32, GROUP))
             ],
         ),
         (
@@ -468,5 +471,50 @@ MORE_CASES: tuple[Case, ...] = (
         topic(Op.READ, MISSING),
         group_id=SHARE_GROUP,
         topics=[w_delete_share.DeleteShareGroupOffsetsRequestTopic(topic_name=name) for name in (A, MISSING)],
+    ),
+    Case(
+        "streams group heartbeat",
+        w_streams.StreamsGroupHeartbeatRequest,
+        lambda _v, _p: w_streams.StreamsGroupHeartbeatRequest(
+            group_id="auth-streams",
+            member_id="stranger",
+            member_epoch=0,
+            rebalance_timeout_ms=10_000,
+            process_id="process",
+            topology=w_streams.Topology(
+                epoch=1,
+                subtopologies=[
+                    w_streams.Subtopology(
+                        subtopology_id="0",
+                        source_topics=[A],
+                        state_changelog_topics=[w_streams.TopicInfo(name="auth-streams-changelog")],
+                    )
+                ],
+            ),
+            active_tasks=[],
+            standby_tasks=[],
+            warmup_tasks=[],
+        ),
+        (
+            group(Op.READ, "auth-streams"),
+            topic(Op.DESCRIBE, A),
+            topic(Op.DESCRIBE, "auth-streams-changelog"),
+        ),
+    ),
+    plain(
+        "streams group describe",
+        w_streams_describe.StreamsGroupDescribeRequest,
+        group(Op.DESCRIBE, "auth-streams"),
+        topic(Op.DESCRIBE, "auth-streams-changelog"),
+        topic(Op.DESCRIBE, A),
+        group_ids=["auth-streams", GROUP],
+        include_authorized_operations=True,
+    ),
+    plain(
+        "describe the topology of a streams group",
+        w_topology.StreamsGroupTopologyDescriptionUpdateRequest,
+        group(Op.READ, "auth-streams"),
+        group_id="auth-streams",
+        member_id="nobody",
     ),
 )

@@ -196,7 +196,6 @@ def configs(version: int, _peer: AuthorizedPeer) -> Message:
                 resource_type=kind, resource_name=name, configuration_keys=["retention.ms", "log.cleaner.threads"]
             )
             for kind, name in kinds
-            if kind != 8
         ]
     )
 

@@ -168,6 +168,9 @@ func run(arguments []string) error {
 		}
 		return err
 	}
+	if len(arguments) == 7 && arguments[1] == "login" {
+		return logIn(arguments[0], arguments[2], arguments[3], arguments[4], arguments[5], arguments[6])
+	}
 	clients := map[string]client{"franz": franz{}, "franz-848": franz{serverSide: true}, "sarama": saramaClient{}}
 	if len(arguments) < 5 || clients[arguments[0]] == nil {
 		return fmt.Errorf("usage: clients franz|franz-848|sarama create|produce|consume|member|admin BOOTSTRAP ...")

@@ -25,36 +25,25 @@ Differs: a member may name 10,000 topics, the members of a group 20,000 differen
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from kafkapy.apis.join_group import java_address_text
+from kafkapy.apis.topic_rights import may_describe
 from kafkapy.coordinators.group.group import Caller
 from kafkapy.pending import Pending, attempt
 from kafkapy_wire.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatResponse
 
 if TYPE_CHECKING:
-    from kafkapy.broker import Broker
-    from kafkapy.context import Client, RequestContext
+    from kafkapy.context import RequestContext
     from kafkapy_wire.errors import KafkaError
     from kafkapy_wire.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
 
 
 def handle(request: ConsumerGroupHeartbeatRequest, context: RequestContext) -> Pending[ConsumerGroupHeartbeatResponse]:
-    may_describe = None if context.broker.authorizer is None else partial(_may_describe, context.client, context.broker)
     host = java_address_text(context.client.peer_host)
-    caller = Caller(context.api_version, context.client_id or "", host, may_describe)
+    caller = Caller(context.api_version, context.client_id or "", host, may_describe=may_describe(context))
     outcome = attempt(lambda: context.broker.groups.consumer.heartbeat(request, caller))
     return outcome.otherwise(lambda error: error_response(request, error))
-
-
-def _may_describe(client: Client, broker: Broker, topic: str) -> bool:
-    """Whether a topic that a pattern matches is one of the member's."""
-    from kafkapy.context import RequestContext
-    from kafkapy.security.access import is_allowed
-    from kafkapy_controller.acl import AclOperation, ResourceType
-
-    return is_allowed(RequestContext(broker, client), AclOperation.DESCRIBE, ResourceType.TOPIC, topic, is_logged=False)
 
 
 def error_response(request: ConsumerGroupHeartbeatRequest, error: KafkaError) -> ConsumerGroupHeartbeatResponse:  # noqa: ARG001

@@ -7,26 +7,27 @@ Errors  UNSUPPORTED_VERSION  group.coordinator.rebalance.protocols does not name
         INVALID_GROUP_ID     the group id is empty
         GROUP_ID_NOT_FOUND   no such group, or it is of another type
         NOT_COORDINATOR, COORDINATOR_LOAD_IN_PROGRESS
-Differs: if a request names more than 50 groups, one that it names twice is answered once.
+Differs: if a request names more than 50 groups, or one with more than 1,500 members and tasks, a group that it names
+twice is answered once.
 Not done: descriptions of topologies, which a Java class would store (group.streams.topology.description.plugin.class);
 the status is 1 then, as in Apache Kafka without such a class.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kafkapy.apis.describe_groups import ANSWERED_AT_ONCE_MAX, GROUP_OPERATIONS
-from kafkapy.pending import Pending, all_in_turns, all_of, attempt
-from kafkapy.turns import unique_in_turns
-from kafkapy_wire.errors import ErrorCode
+from kafkapy.pending import Pending, all_of, attempt
+from kafkapy.turns import Turn, unique_in_turns
+from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.streams_group_describe import DescribedGroup, StreamsGroupDescribeResponse
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from kafkapy.context import RequestContext
-    from kafkapy_wire.errors import KafkaError
     from kafkapy_wire.messages.streams_group_describe import StreamsGroupDescribeRequest
 
 NO_TOPOLOGY_DESCRIPTION = 1
@@ -46,27 +47,39 @@ def handle(
                     group.topology_description_status = NO_TOPOLOGY_DESCRIPTION
         return StreamsGroupDescribeResponse(groups=groups)
 
-    if len(request.group_ids) <= ANSWERED_AT_ONCE_MAX:
+    streams = context.broker.groups.streams
+    if len(request.group_ids) <= ANSWERED_AT_ONCE_MAX and not any(map(streams.is_large, request.group_ids)):
         return all_of([_describe(group_id, context) for group_id in request.group_ids]).map(answer)
 
     async def answer_in_turns() -> StreamsGroupDescribeResponse:
-        group_ids = await unique_in_turns(request.group_ids)
-        return answer(await all_in_turns(lambda group_id: _describe(group_id, context), group_ids))
+        turn = Turn()
+        groups = []
+        for group_id in await unique_in_turns(request.group_ids):
+            if streams.is_large(group_id):
+                groups.append(await _describe_in_turns(group_id, context))
+            else:
+                groups.append(await _describe(group_id, context).wait())
+            await turn.share()
+        return answer(groups)
 
     return answer_in_turns()
 
 
 def _describe(group_id: str, context: RequestContext) -> Pending[DescribedGroup]:
-    def refuse(error: KafkaError) -> DescribedGroup:
-        return DescribedGroup(group_id=group_id, error_code=error.code, error_message=error.message)
-
+    refuse = partial(_refused, group_id)
     return attempt(lambda: context.broker.groups.streams.describe_group(group_id)).otherwise(refuse)
 
 
+async def _describe_in_turns(group_id: str, context: RequestContext) -> DescribedGroup:
+    try:
+        return await context.broker.groups.streams.describe_in_turns(group_id)
+    except KafkaError as error:
+        return _refused(group_id, error)
+
+
+def _refused(group_id: str, error: KafkaError) -> DescribedGroup:
+    return DescribedGroup(group_id=group_id, error_code=error.code, error_message=error.message)
+
+
 def error_response(request: StreamsGroupDescribeRequest, error: KafkaError) -> StreamsGroupDescribeResponse:
-    return StreamsGroupDescribeResponse(
-        groups=[
-            DescribedGroup(group_id=group_id, error_code=error.code, error_message=error.message)
-            for group_id in request.group_ids
-        ]
-    )
+    return StreamsGroupDescribeResponse(groups=[_refused(group_id, error) for group_id in request.group_ids])

@@ -29,6 +29,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.apis.join_group import java_address_text
+from kafkapy.apis.topic_rights import may_create
 from kafkapy.coordinators.group.group import Caller
 from kafkapy.pending import Pending, attempt
 from kafkapy_wire.messages.streams_group_heartbeat import StreamsGroupHeartbeatResponse
@@ -40,7 +41,8 @@ if TYPE_CHECKING:
 
 
 def handle(request: StreamsGroupHeartbeatRequest, context: RequestContext) -> Pending[StreamsGroupHeartbeatResponse]:
-    caller = Caller(context.api_version, context.client_id or "", java_address_text(context.client.peer_host))
+    host = java_address_text(context.client.peer_host)
+    caller = Caller(context.api_version, context.client_id or "", host, may_create=may_create(context))
     outcome = attempt(lambda: context.broker.groups.streams.heartbeat(request, caller))
     return outcome.otherwise(lambda error: error_response(request, error))
 

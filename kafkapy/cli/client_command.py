@@ -11,6 +11,7 @@ from kafkapy.client.cluster import Cluster, parse_bootstrap
 from kafkapy.client.command_line import BOOTSTRAP_VARIABLE, DEFAULT_TIMEOUT_SECONDS, complain
 from kafkapy.client.errors import ClientError
 from kafkapy.client.interrupts import interruptible
+from kafkapy.client.login import login_of
 
 if TYPE_CHECKING:
     import argparse
@@ -38,6 +39,7 @@ def _connect(arguments: argparse.Namespace, tell: Callable[[str], None]) -> Clus
         timeout_seconds=getattr(arguments, "timeout", DEFAULT_TIMEOUT_SECONDS),
         tell=tell,
         security=security_of(settings),
+        login=login_of(settings),
     )
 
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from kafkapy.tls.contexts import ClientTls
 
 PROTOCOL: Final = "security.protocol"
-SERVED_PROTOCOLS: Final = ("PLAINTEXT", "SSL")
+PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+PLAIN_TEXT: Final = ("PLAINTEXT", "SASL_PLAINTEXT")
 
 
 def client_settings(file: str | None) -> dict[str, str]:
@@ -35,11 +36,10 @@ def client_settings(file: str | None) -> dict[str, str]:
 
 def security_of(settings: Mapping[str, str]) -> Security | None:
     """How connections are made, by client settings; None: in plain text. Raises ClientError: they cannot be so."""
-    protocol = settings.get(PROTOCOL, SERVED_PROTOCOLS[0]).strip().upper()
-    if protocol not in SERVED_PROTOCOLS:
-        served = " and ".join(SERVED_PROTOCOLS)
-        raise ClientError(f"{PROTOCOL}={protocol}: this tool only speaks {served} yet")
-    if protocol == SERVED_PROTOCOLS[0]:
+    protocol = settings.get(PROTOCOL, PROTOCOLS[0]).strip().upper()
+    if protocol not in PROTOCOLS:
+        raise ClientError(f"{PROTOCOL}={protocol}: there are {', '.join(PROTOCOLS)}")
+    if protocol in PLAIN_TEXT:
         return None
     from kafkapy.settings.catalog import broker_definition
     from kafkapy.settings.errors import SettingsError

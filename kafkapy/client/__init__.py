@@ -3,6 +3,7 @@
 errors         what ends a command, as the one line its user reads
 deadline       how long an operation may go on trying
 connection     one socket to one broker: versions negotiated, one request in flight
+login          SASL over it
 cluster        bootstrap, metadata, leaders, coordinators, and trying again
 topics, configs, groups, offsets, acls, users, quotas  what the commands of these names ask and change
 group_description, share_groups, streams_groups   groups as coordinators describe them, by type
@@ -18,5 +19,5 @@ patience       telling the user what is waited for
 interrupts     signals that end a command in order
 streams        standard input, output and error, closed or full
 
-Not done: TLS, SASL.
+Not done: TLS.
 """

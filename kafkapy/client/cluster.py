@@ -11,6 +11,7 @@ from typing import Self, TypeVar
 from kafkapy.client.connection import Connection, Security
 from kafkapy.client.deadline import Deadline
 from kafkapy.client.errors import ClientError, ConnectionLost, Refused, TryAgain, check
+from kafkapy.client.login import Login
 from kafkapy.client.patience import Patience
 from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.errors import ErrorCode
@@ -49,11 +50,13 @@ class Cluster:
         timeout_seconds: float,
         tell: Callable[[str], None] = lambda _: None,
         security: Security | None = None,
+        login: Login | None = None,
     ) -> None:
         """`tell` is called with what an operation waits for, once if it is slow, from a thread (see `patience`).
-        `security`: of the connections; None: plain text.
+        `security`: of the connections; None: plain text. `login`: at each of them; None: without SASL.
         """
         self._security = security
+        self._login = login
         self.timeout_seconds = timeout_seconds
         self._patience = Patience(tell)
         self._bootstrap = list(bootstrap)
@@ -246,7 +249,9 @@ class Cluster:
 
     def _connect(self, host: str, port: int) -> Connection:
         with self.doing(f"connecting to {host}:{port}"):
-            return Connection(host, port, timeout_seconds=self.timeout_seconds, security=self._security)
+            return Connection(
+                host, port, timeout_seconds=self.timeout_seconds, security=self._security, login=self._login
+            )
 
 
 def parse_bootstrap(text: str) -> list[tuple[str, int]]:

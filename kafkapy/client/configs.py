@@ -108,6 +108,21 @@ def alter_configs(cluster: Cluster, resource: Resource, changed: Mapping[str, st
     cluster.retrying(attempt)
 
 
+def list_client_metrics(cluster: Cluster) -> list[str]:
+    """The subscriptions to clients' metrics, by name."""
+    from kafkapy_wire.messages.list_config_resources import ListConfigResourcesRequest, ListConfigResourcesResponse
+
+    request = ListConfigResourcesRequest()
+
+    def attempt() -> list[str]:
+        # Version 0 lists nothing else.
+        answer = cluster.ask_once(cluster.any_broker(), request, ListConfigResourcesResponse, version_max=0)
+        check(answer.error_code, "the subscriptions to client metrics")
+        return sorted(each.resource_name for each in answer.config_resources)
+
+    return cluster.retrying(attempt)
+
+
 def _check_existing(code: int, resource: Resource, message: str | None) -> None:
     """As `check`, but an unknown topic is an answer here, although Kafka calls the code retriable."""
     if code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:

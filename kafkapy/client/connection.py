@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 from kafkapy import __version__
 from kafkapy.client.errors import ClientError, ConnectionLost
+from kafkapy.client.login import Login, log_in
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_header_version, response_header_version
 from kafkapy_wire.codec import decode, decode_from, encode
 from kafkapy_wire.errors import ErrorCode, MalformedMessage, UnsupportedVersion
@@ -44,8 +45,18 @@ class Security(Protocol):
 class Connection:
     """Requests to the broker at `host:port`, each answered before the next is sent."""
 
-    def __init__(self, host: str, port: int, *, timeout_seconds: float, security: Security | None = None) -> None:
-        """Connect and negotiate. Raises ConnectionLost, ClientError: what listens there is not Kafka."""
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        timeout_seconds: float,
+        security: Security | None = None,
+        login: Login | None = None,
+    ) -> None:
+        """Connect, negotiate and log in. Raises ConnectionLost, ClientError: what listens there is not Kafka, or
+        refuses the login.
+        """
         self.address = f"{host}:{port}"
         self.is_open = False
         self._security = security
@@ -73,6 +84,8 @@ class Connection:
             if security is not None:
                 self._secure(security, host)
             self._negotiate(timeout_seconds)
+            if login is not None:
+                log_in(self, login, timeout_seconds)
         except BaseException:
             self.close()
             raise

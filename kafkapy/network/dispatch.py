@@ -76,8 +76,10 @@ class Dispatcher:
         """Who records requests, if anybody does."""
         self.meter: Tap | None = None
         """Who measures what requests take, if clients have quotas of it."""
+        self.log: Tap | None = None
+        """Who logs requests, if debug lines are on."""
         self.enter: Enter = self.answer
-        """What connections call with each request: `answer`, behind the tap and the meter. See `set_tap`."""
+        """What connections call with each request: `answer`, behind the tap, the meter and the log. See `set_tap`."""
 
     def set_tap(self, tap: Tap | None) -> None:
         """From now on requests go through `tap`, which calls `metered`."""
@@ -85,13 +87,22 @@ class Dispatcher:
         self.enter = self.metered if tap is None else tap.answer
 
     def set_meter(self, meter: Tap | None) -> None:
-        """From now on requests go through `meter`, which calls `answer`."""
+        """From now on requests go through `meter`, which calls `logged`."""
         self.meter = meter
+        self.set_tap(self.tap)
+
+    def set_log(self, log: Tap | None) -> None:
+        """From now on requests go through `log`, which calls `answer`."""
+        self.log = log
         self.set_tap(self.tap)
 
     @property
     def metered(self) -> Enter:
-        return self.answer if self.meter is None else self.meter.answer
+        return self.logged if self.meter is None else self.meter.answer
+
+    @property
+    def logged(self) -> Enter:
+        return self.answer if self.log is None else self.log.answer
 
     def answer(self, frame: memoryview, context: NodeContext, outbox: Outbox) -> Unfinished | None:
         """Handle one request and append its answer to `outbox`; if it has to wait, return it as `Unfinished`.

@@ -2,8 +2,8 @@
 
     127.0.0.1:40312 'billing': Heartbeat v4 of billing -> ILLEGAL_GENERATION in 0.05 ms
 
-`LoggingDispatcher` takes the place of `Dispatcher` when a node is made while debug lines are wanted. Otherwise nothing
-of this is imported, and requests cost no extra time.
+`RequestLog` stands before a dispatcher while debug lines are wanted. Otherwise nothing of this is imported, and
+requests cost no extra time.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from kafkapy.context import NodeContext
     from kafkapy.network.dispatch import Answer
     from kafkapy.network.outbox import Outbox
-    from kafkapy.releases import ApiLimits
     from kafkapy_controller.image import TopicImage
     from kafkapy_wire.uuid import Uuid
 
@@ -54,14 +53,22 @@ PARTITION_FIELDS: Final = frozenset({"partition", "partition_index", "index", "p
 PARTITIONS_FIELDS: Final = frozenset({"partitions", "partition_indexes"})
 
 
-class LoggingDispatcher(Dispatcher):
-    """A dispatcher that logs every request when its answer is appended to the outbox."""
+class RequestLog:
+    """Logs every request of one dispatcher when its answer is appended to the outbox."""
 
-    def __init__(self, limits: ApiLimits | None = None) -> None:
-        super().__init__(limits=limits)
-        self.accounts = (self,)  # it is called with every answer before that is encoded
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
         self._current: NodeContext | None = None  # whose answer is being made now
         self._said = NOTHING
+
+    def start(self) -> None:
+        """From now on requests are logged."""
+        self._dispatcher.accounts += (self,)  # called with every answer before that is encoded
+        self._dispatcher.set_log(self)
+
+    def stop(self) -> None:
+        self._dispatcher.accounts = tuple(each for each in self._dispatcher.accounts if each is not self)
+        self._dispatcher.set_log(None)
 
     def answer(self, frame: memoryview, context: NodeContext, outbox: Outbox) -> Unfinished | None:
         asked = _asked(frame, context)
@@ -69,14 +76,14 @@ class LoggingDispatcher(Dispatcher):
         before = self.begin(context)
         said = NOTHING
         try:
-            unfinished = super().answer(frame, context, outbox)
+            unfinished = self._dispatcher.answer(frame, context, outbox)
         except Exception as error:
             _log(context, asked, f"connection closed: {shown(str(error))}", begun)
             raise
         finally:
             said = self.end(before)
         if unfinished is not None:
-            return LoggedUnfinished(self, unfinished, context, asked, begun)
+            return LoggedUnfinished(self, self._dispatcher, unfinished, context, asked, begun)
         _log(context, asked, said, begun)
         return None
 
@@ -92,7 +99,7 @@ class LoggingDispatcher(Dispatcher):
         self._current, self._said = before
         return said
 
-    # -- as its own accounts
+    # -- as one of the dispatcher's accounts
 
     def before_encoding(self, api_key: ApiKey, response: Message, context: NodeContext) -> Message:
         if context is not self._current:
@@ -113,11 +120,17 @@ class LoggedUnfinished(Unfinished):
     __slots__ = ("_asked", "_begun", "_inner", "_logging", "_said")
 
     def __init__(
-        self, dispatcher: LoggingDispatcher, inner: Unfinished, context: NodeContext, asked: str, begun: float
+        self,
+        log: RequestLog,
+        dispatcher: Dispatcher,
+        inner: Unfinished,
+        context: NodeContext,
+        asked: str,
+        begun: float,
     ) -> None:
         super().__init__(dispatcher, inner._version, context, None, inner.waits_for, inner.holds_frame)
         self.is_large = inner.is_large
-        self._logging = dispatcher
+        self._logging = log
         self._inner = inner
         self._asked = asked
         self._begun = begun

@@ -80,6 +80,11 @@ class Server:
         """A snapshot of the open connections."""
         return frozenset(self._connections)
 
+    @property
+    def handshakes(self) -> frozenset[TlsHandshake]:
+        """A snapshot of the clients that are no connections yet."""
+        return frozenset(self._handshakes)
+
     def connection_of(self, client: Client) -> Connection | None:
         """The connection of a client, as long as it is open; looked for among all."""
         return next((connection for connection in self._connections if connection.client is client), None)

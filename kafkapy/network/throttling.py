@@ -80,7 +80,7 @@ class Throttling:
         before, self._current = self._current, measured
         measured.begun = perf_counter()
         try:
-            unfinished = self._dispatcher.answer(frame, context, outbox)
+            unfinished = self._dispatcher.logged(frame, context, outbox)
         finally:
             self._current = before
         if unfinished is None:

@@ -28,6 +28,7 @@ from kafkapy.metadata.internal_topics import create_given_topics
 from kafkapy.network.advertised import address_text
 from kafkapy.network.dispatch import Dispatcher
 from kafkapy.network.listeners import bind, listen
+from kafkapy.network.logged_requests import log_requests
 from kafkapy.network.server import Server, Service
 from kafkapy.node.broker_part import BrokerPart
 from kafkapy.node.quorum_part import QuorumPart
@@ -145,7 +146,7 @@ class Node:
         self.disk = DiskWatch(data_directory, self.clock)
         self.api_limits = _api_limits(as_kafka, cap_apis or {})
         """What clients may use, if that is less than is served."""
-        self.dispatcher = _dispatcher(self.api_limits)
+        self.dispatcher = Dispatcher(limits=self.api_limits)
         """Of the listeners for clients and brokers."""
         self.controller_dispatcher = _controller_dispatcher()
         self.on_recovery: Callable[[int, int], None] = _show_no_progress
@@ -386,7 +387,7 @@ class Node:
             )
         parts.callback(self._close_logs, quorum)
         parts.callback(quorum.peers.close)
-        parts.callback(quorum.parts.loggers.restore)
+        parts.callback(log_requests(self.dispatcher, quorum.parts.loggers))
         parts.callback(self._close_controller, quorum)
         return quorum
 
@@ -520,15 +521,6 @@ def _strict_settings(settings: Settings, strictness: Strictness | None) -> Setti
 
     names = as_in_kafka(strictness)
     return settings.with_settings_of_kafka(names) if names else settings
-
-
-def _dispatcher(limits: ApiLimits | None) -> Dispatcher:
-    """The dispatcher; if debug lines are on, one that logs every request."""
-    if logging.getLogger("kafkapy.requests").isEnabledFor(logging.DEBUG):
-        from kafkapy.network.request_log import LoggingDispatcher
-
-        return LoggingDispatcher(limits)
-    return Dispatcher(limits=limits)
 
 
 def _controller_dispatcher() -> Dispatcher:

@@ -11,11 +11,14 @@ What is wrong is a SettingsError with the name of its setting: it is refused at 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from kafkapy.settings.errors import SettingsError, shortened
+from kafkapy.settings.kerberos import Rule, parse_rules
 from kafkapy_wire.sasl import jaas
+from kafkapy_wire.sasl.client import MODULES as CLIENT_MODULES
 from kafkapy_wire.sasl.client import client_exchange
 from kafkapy_wire.sasl.jaas import InvalidJaas, LoginModule
 
@@ -34,6 +37,7 @@ MODULES: Final[Mapping[str, str]] = {
     "SCRAM-SHA-256": jaas.SCRAM_MODULE,
     "SCRAM-SHA-512": jaas.SCRAM_MODULE,
     "OAUTHBEARER": jaas.OAUTHBEARER_MODULE,
+    "GSSAPI": jaas.KERBEROS_MODULE,
 }
 """The login module of each mechanism that is served."""
 _OAUTH: Final = "org.apache.kafka.common.security.oauthbearer."
@@ -85,6 +89,14 @@ class JwksSettings(NamedTuple):
     refresh_ms: int
 
 
+class KerberosSettings(NamedTuple):
+    """As whom a listener accepts tickets, and who their clients are."""
+
+    keytab: str
+    principal: str
+    rules: tuple[Rule | None, ...]
+
+
 class SaslSettings(NamedTuple):
     listener_name: str
     mechanisms: Mapping[str, MechanismSettings]
@@ -104,11 +116,7 @@ def sasl_settings(settings: Settings, listener_name: str) -> SaslSettings:
     for mechanism in security.sasl_enabled_mechanisms:
         if mechanism not in MODULES:
             known = ", ".join(MODULES)
-            raise SettingsError(
-                f"{name} has {shortened(mechanism)}, which is not served: write some of {known}"
-                + ("" if settings.value(name) is not None else f" (without a value it is {mechanism})"),
-                name,
-            )
+            raise SettingsError(f"{name} has {shortened(mechanism)}, which is not served: write some of {known}", name)
         mechanisms[mechanism] = mechanism_settings(settings, listener_name, mechanism)
     return SaslSettings(listener_name, mechanisms, security.sasl_server_max_receive_size)
 
@@ -137,6 +145,8 @@ def mechanism_settings(settings: Settings, listener_name: str, mechanism: str) -
             "let other clients in; remove it, and give users in the JAAS configuration or as SCRAM credentials",
             name,
         )
+    if mechanism == "GSSAPI":
+        kerberos_settings(settings, listener_name, own[0], setting)
     if mechanism == "OAUTHBEARER" and handler in JWKS_HANDLERS:
         jwks_settings(settings, listener_name)
     reauth_ms = settings.listener_value(listener_name, "connections.max.reauth.ms", mechanism) or 0
@@ -187,6 +197,28 @@ def jwks_settings(settings: Settings, listener_name: str) -> JwksSettings:
     )
 
 
+def kerberos_settings(
+    settings: Settings, listener_name: str, module: LoginModule, jaas_setting: str
+) -> KerberosSettings:
+    """Raises SettingsError: there is no keytab, or a rule is none."""
+    keytab = module.options.get("keyTab", "").removeprefix("FILE:")
+    if module.options.get("useKeyTab", "").lower() != "true" or not keytab:
+        raise SettingsError(
+            f"{jaas_setting}: GSSAPI needs useKeyTab=true and keyTab, with the key of principal kafka/HOST@REALM",
+            jaas_setting,
+        )
+    if not os.access(keytab, os.R_OK):
+        raise SettingsError(f"{jaas_setting}: the keytab {shortened(keytab)} cannot be read", jaas_setting)
+    name = "sasl.kerberos.principal.to.local.rules"
+    texts = settings.listener_value(listener_name, name) or ("DEFAULT",)
+    assert isinstance(texts, tuple), texts
+    try:
+        rules = parse_rules(texts)
+    except ValueError as error:
+        raise SettingsError(f"{name}: {error}", name) from None
+    return KerberosSettings(keytab, module.options.get("principal", ""), rules)
+
+
 def node_login(settings: Settings, listener_name: str, mechanism: str) -> LoginModule:
     """The login module by which this node logs in at others. Raises SettingsError."""
     if mechanism not in MODULES:
@@ -197,9 +229,9 @@ def node_login(settings: Settings, listener_name: str, mechanism: str) -> LoginM
 
 def check_node_login(settings: Settings, listener_name: str, mechanism: str, name: str) -> None:
     """Raises SettingsError: this node could not log in at others. `name` is the setting that says the mechanism."""
-    if mechanism not in MODULES:
+    if mechanism not in CLIENT_MODULES:
         raise SettingsError(
-            f"{name} is {shortened(mechanism)}, which is not served: write one of {', '.join(MODULES)}", name
+            f"{name} is {shortened(mechanism)}, which is not served: write one of {', '.join(CLIENT_MODULES)}", name
         )
     found = mechanism_settings(settings, listener_name, mechanism)
     try:

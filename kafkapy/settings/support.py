@@ -37,6 +37,7 @@ PER_LISTENER = frozenset(
         "max.connections",
         "sasl.enabled.mechanisms",
         "sasl.jaas.config",
+        "sasl.kerberos.principal.to.local.rules",
         "sasl.server.callback.handler.class",
         "sasl.server.max.receive.size",
         *(

@@ -166,8 +166,12 @@ BROKER: Table = {
             sasl.oauthbearer.jwks.endpoint.refresh.ms sasl.oauthbearer.jwks.endpoint.url
             sasl.oauthbearer.jwt.validator.class sasl.oauthbearer.scope.claim.name sasl.oauthbearer.sub.claim.name
         """,
-        "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER: a node with another one does not start": """
-            sasl.enabled.mechanisms sasl.mechanism.controller.protocol sasl.mechanism.inter.broker.protocol
+        "with the extra `kerberos`; patterns are RE2's": "sasl.kerberos.principal.to.local.rules",
+        "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER and GSSAPI: a node with another one does not start": (
+            "sasl.enabled.mechanisms"
+        ),
+        "all but GSSAPI: a node with another one does not start": """
+            sasl.mechanism.controller.protocol sasl.mechanism.inter.broker.protocol
         """,
         "with classes of Apache Kafka: a node with another one does not start": """
             sasl.jaas.config sasl.server.callback.handler.class
@@ -244,7 +248,7 @@ BROKER: Table = {
         _NO_SASL: """
             sasl.client.callback.handler.class
             sasl.kerberos.kinit.cmd sasl.kerberos.min.time.before.relogin
-            sasl.kerberos.principal.to.local.rules sasl.kerberos.service.name sasl.kerberos.ticket.renew.jitter
+            sasl.kerberos.service.name sasl.kerberos.ticket.renew.jitter
             sasl.kerberos.ticket.renew.window.factor sasl.login.callback.handler.class sasl.login.class
             sasl.login.connect.timeout.ms sasl.login.read.timeout.ms sasl.login.refresh.buffer.seconds
             sasl.login.refresh.min.period.seconds sasl.login.refresh.window.factor sasl.login.refresh.window.jitter

@@ -1,8 +1,8 @@
 """A distinguished name as text, as RFC 2253 has it and Java's `X500Principal.getName()` writes it.
 
 Kafka's principals of TLS clients are made from this text, and ACLs name them: it must be Java's to the letter. The last
-element comes first. An attribute that RFC 2253 does not name is written as its object identifier, with the bytes of its
-value in hexadecimal.
+element comes first; several attributes of one element keep their order. An attribute that RFC 2253 does not name is
+written as its object identifier, with the bytes of its value in hexadecimal.
 """
 
 from __future__ import annotations
@@ -23,16 +23,10 @@ _KEYWORDS: Final = {
     "0.9.2342.19200300.100.1.1": "UID",
     "0.9.2342.19200300.100.1.25": "DC",
 }
-_ENCODINGS: Final = {
-    0x0C: "utf-8",  # UTF8String
-    0x13: "ascii",  # PrintableString
-    0x14: "latin-1",  # TeletexString
-    0x16: "ascii",  # IA5String
-    0x1B: "ascii",  # GeneralString
-    0x1C: "utf-32-be",  # UniversalString
-    0x1E: "utf-16-be",  # BMPString
-}
-_ESCAPED: Final = frozenset(',+<>;"\\')
+# UTF8String, PrintableString, TeletexString, IA5String, GeneralString, BMPString. Java takes the bytes of them all for
+# UTF-8, even those of BMPString, which has two bytes a letter.
+_TEXTS: Final = frozenset({0x0C, 0x13, 0x14, 0x16, 0x1B, 0x1E})
+_ESCAPES: Final = str.maketrans({**{letter: f"\\{letter}" for letter in ',=+<>#;"\\'}, "\0": "\\00"})
 
 
 def name_text(name: Element) -> str:
@@ -41,25 +35,20 @@ def name_text(name: Element) -> str:
 
 
 def _relative_name(name: Element) -> str:
-    """Several attributes of one element are sorted as Java does: by the text of the attribute."""
-    return "+".join(sorted(_attribute(each) for each in name.children()))
+    return "+".join(_attribute(each) for each in name.children())
 
 
 def _attribute(attribute: Element) -> str:
     identifier, value = attribute.children()
     oid = der.object_identifier(identifier.content)
     keyword = _KEYWORDS.get(oid)
-    encoding = _ENCODINGS.get(value.tag)
-    if keyword is None or encoding is None:
+    if keyword is None or value.tag not in _TEXTS:
         return f"{keyword or oid}=#{value.whole.hex()}"
-    return f"{keyword}={_escaped(value.content.decode(encoding, 'replace'))}"
+    return f"{keyword}={_escaped(value.content.decode('utf-8', 'replace'))}"
 
 
 def _escaped(text: str) -> str:
-    escaped = "".join(f"\\{letter}" if letter in _ESCAPED else letter for letter in text)
+    escaped = text.translate(_ESCAPES)
     leading = len(escaped) - len(escaped.lstrip(" "))
     trailing = len(escaped) - len(escaped.rstrip(" ")) if leading < len(escaped) else 0
-    middle = escaped[leading : len(escaped) - trailing]
-    if middle.startswith("#"):
-        middle = f"\\{middle}"
-    return "\\ " * leading + middle + "\\ " * trailing
+    return "\\ " * leading + escaped[leading : len(escaped) - trailing] + "\\ " * trailing

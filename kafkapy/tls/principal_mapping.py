@@ -17,6 +17,7 @@ _SPLITTER: Final = re.compile(rf"\s*((DEFAULT)|RULE:({_PART})/({_PART})/([LU]?).
 _PARSER: Final = re.compile(rf"(DEFAULT)|RULE:({_PART})/({_PART})/([LU]?)")
 _REFERENCE: Final = re.compile(r"\$(\d+)")
 _NAMED_GROUP: Final = re.compile(r"\(\?<(?=[A-Za-z])")
+_FLAGS: Final = re.compile(r"\(\?([imsx]+)\)")
 _QUOTED: Final = re.compile(r"\\Q(.*?)(?:\\E|$)", re.DOTALL)
 NAME_LETTERS_MAX: Final = 4_096
 """A longer name matches no rule: a client may present any, and a pattern may take long."""
@@ -32,15 +33,31 @@ class _Rule:
     def __init__(self, pattern: str, replacement: str, case: str) -> None:
         """Raises re.error, ValueError: the replacement names a group that is not there."""
         text = _NAMED_GROUP.sub("(?P<", _QUOTED.sub(lambda quoted: re.escape(quoted[1]), pattern))
-        self._pattern = re.compile(text, re.ASCII)
+        # `(?i)` holds from there on; Python has that only at the beginning, or for a group.
+        text, count = _FLAGS.subn(r"(?\1:", text)
+        self._pattern = re.compile(text + ")" * count, re.ASCII)
         self._parts = _replacement(_with_literal_references(replacement, self._pattern.groups), self._pattern)
         self._case = case
 
     def apply(self, name: str) -> str | None:
         if self._pattern.fullmatch(name) is None:
             return None
-        found = self._pattern.sub(self._expand, name)
+        found = self._replace_all(name)
         return found.lower() if self._case == "L" else found.upper() if self._case == "U" else found
+
+    def _replace_all(self, name: str) -> str:
+        """As Java does: after an empty match the search goes on one letter further. Python's tries that place again,
+        for a longer match.
+        """
+        parts, copied, position = [], 0, 0
+        while position <= len(name):
+            match = self._pattern.search(name, position)
+            if match is None:
+                break
+            parts += [name[copied : match.start()], self._expand(match)]
+            copied = match.end()
+            position = copied + (match.start() == copied)
+        return "".join(parts) + name[copied:]
 
     def _expand(self, match: re.Match[str]) -> str:
         return "".join(part if isinstance(part, str) else match[part] or "" for part in self._parts)

@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from kafkapy_wire.messages.describe_configs import DescribeConfigsResourceResult
 
 _TYPES = ("topics", "brokers", "groups", "users", "clients", "ips", "broker-loggers", "client-metrics")
-_SERVED_TYPES = ("topics", "brokers", "groups")
+_SERVED = {
+    "topic": "topics",
+    "broker": "brokers",
+    "group": "groups",
+    "client-metrics": "client-metrics",
+    "broker-logger": "broker-loggers",
+}
+"""Flags, and the types of entity that they are short for."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,10 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--entity-type", choices=_TYPES, metavar="TYPE")
     parser.add_argument("--entity-name", metavar="NAME")
     parser.add_argument("--entity-default", action="store_true")
-    for kind in ("topic", "broker", "group"):
-        parser.add_argument(f"--{kind}", metavar="NAME", help=f"--entity-type {kind}s --entity-name NAME")
-    for kind in ("user", "client", "ip", "client-metrics", "broker-logger"):
-        parser.add_argument(f"--{kind}", dest="not_served", metavar="NAME")
+    for flag, kind in _SERVED.items():
+        parser.add_argument(f"--{flag}", dest=kind, metavar="NAME", help=f"--entity-type {kind} --entity-name NAME")
+    for flag in ("user", "client", "ip"):
+        parser.add_argument(f"--{flag}", dest="not_served", metavar="NAME")
     parser.add_argument("--add-config", metavar="NAME=VALUE,NAME=[VALUE,VALUE]")
     parser.add_argument("--add-config-file", metavar="FILE")
     parser.add_argument("--delete-config", metavar="NAME,NAME")
@@ -46,34 +53,41 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _entity(arguments: argparse.Namespace) -> tuple[str, str | None]:
-    """(topics, brokers or groups; the name: "" for the default of all, None for each). Raises ClientError."""
-    for kind in ("topic", "broker", "group"):
-        name = getattr(arguments, kind)
+    """(one of `_SERVED`; the name: "" for the default of all, None for each). Raises ClientError."""
+    for served in _SERVED.values():
+        name = getattr(arguments, served)
         if name is not None:
-            return f"{kind}s", name
+            return served, name
     kind = arguments.entity_type
     if kind is None and arguments.not_served is None:
         raise ClientError("name what it is about: --entity-type topics --entity-name NAME")
-    if kind not in _SERVED_TYPES:
+    if kind not in _SERVED.values():
         raise ClientError(
             f"settings of {kind or 'users and clients'} are not there yet: there is no SASL and there are no quotas; "
-            f"there are settings of {', '.join(_SERVED_TYPES)}"
+            f"there are settings of {', '.join(_SERVED.values())}"
         )
     return kind, "" if arguments.entity_default else arguments.entity_name
 
 
 def _resources(arguments: argparse.Namespace, cluster: Cluster) -> list[tuple[Resource, str]]:
     """Each with Kafka's words for it. Raises ClientError."""
-    from kafkapy.client.configs import BROKER, GROUP, TOPIC, Resource
+    from kafkapy.client.configs import BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP, TOPIC, Resource
 
     kind, name = _entity(arguments)
-    type_id = {"topics": TOPIC, "brokers": BROKER, "groups": GROUP}[kind]
+    type_id = {
+        "topics": TOPIC,
+        "brokers": BROKER,
+        "groups": GROUP,
+        "client-metrics": CLIENT_METRICS,
+        "broker-loggers": BROKER_LOGGER,
+    }[kind]
     words = kind.removesuffix("s")
     if name is not None and not (name == "" and kind == "brokers"):
         if not name:
             raise ClientError(f"--entity-default is for brokers: {kind} have no common settings of their own")
-        if kind == "brokers" and not (name.isascii() and name.isdecimal() and len(name) <= 10):
-            raise ClientError(f"The entity name for brokers must be a valid integer broker id, found: {name}")
+        is_node = kind in ("brokers", "broker-loggers")
+        if is_node and not (name.isascii() and name.isdecimal() and len(name) <= 10):
+            raise ClientError(f"The entity name for {kind} must be a valid integer broker id, found: {name}")
         return [(Resource(type_id, name), f"{words} {name}")]
     if name is not None:
         return [(Resource(type_id, ""), "brokers")]
@@ -89,7 +103,11 @@ def _names(cluster: Cluster, kind: str) -> list[str]:
         from kafkapy.client.topics import list_topics
 
         return [topic.name or "" for topic in list_topics(cluster, include_internal=True)]
-    if kind == "brokers":
+    if kind == "client-metrics":
+        from kafkapy.client.configs import list_client_metrics
+
+        return list_client_metrics(cluster)
+    if kind in ("brokers", "broker-loggers"):
         return [str(node_id) for node_id in cluster.broker_ids()]
     from kafkapy.client.groups import list_groups
 

@@ -12,12 +12,17 @@ if TYPE_CHECKING:
 # Without an entry: Apache Kafka's own tool, from any release that knows the broker's APIs.
 _INSTEAD = {
     "kafka-acls": "there are no ACLs yet, and everybody may do everything",
+    "kafka-client-metrics": "use kafka-configs --entity-type client-metrics",
     "kafka-dump-log": "use `kafkapy log`",
+    "kafka-features": "use `kafkapy features`",
     "kafka-groups": "use kafka-consumer-groups, or `kafkapy groups list`",
     "kafka-leader-election": "use `kafkapy cluster elect-leaders`",
+    "kafka-log-dirs": "use `kafkapy logdirs`",
     "kafka-metadata-quorum": "use `kafkapy cluster describe`",
     "kafka-reassign-partitions": "use `kafkapy cluster reassign`",
     "kafka-server-stop": "stop the container, or send SIGTERM to the broker's process",
+    "kafka-share-groups": "use `kafkapy groups`",
+    "kafka-transactions": "use `kafkapy transactions`",
     "zookeeper-shell": "there is no ZooKeeper here",
 }
 _KAFKAS_OWN = "Apache Kafka's own tool works with this broker, too"

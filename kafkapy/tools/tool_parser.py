@@ -10,6 +10,7 @@ from kafkapy.cli.parser import CommandParser
 from kafkapy.client.cluster import Cluster, parse_bootstrap
 from kafkapy.client.errors import ClientError
 from kafkapy.client.interrupts import interruptible
+from kafkapy.client.login import login_of
 from kafkapy.client.streams import say
 
 if TYPE_CHECKING:
@@ -78,9 +79,12 @@ def run_tool(
     """
     try:
         settings = {**client_settings(getattr(arguments, "command_config", None)), **(properties or {})}
-        bootstrap, security = _bootstrap(arguments, settings), security_of(settings)
+        bootstrap, security, login = _bootstrap(arguments, settings), security_of(settings), login_of(settings)
         # In the place of Kafka's words for a broker that is not there: its tools log that every second, for a minute.
-        with interruptible(), Cluster(bootstrap, timeout_seconds=TIMEOUT_SECONDS, security=security) as cluster:
+        with (
+            interruptible(),
+            Cluster(bootstrap, timeout_seconds=TIMEOUT_SECONDS, security=security, login=login) as cluster,
+        ):
             return body(arguments, cluster)
     except ClientError as error:
         say(f"{failed}{' '.join(str(error).split())}\n")

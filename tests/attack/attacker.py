@@ -64,10 +64,14 @@ class Attacker:
 
     def ask(self, request: Message, response: type[M], version: int) -> M:
         self.send(request, version)
-        key = ApiKey(type(request).__schema__.api_key)
+        assert response_class(ApiKey(type(request).__schema__.api_key)) is response
+        return self.receive(response, version)
+
+    def receive(self, response: type[M], version: int) -> M:
+        """The next answer, to a request that was sent before."""
+        key = ApiKey(response.__schema__.api_key)
         answer = memoryview(self.receive_frame())
         _, position = decode_from(ResponseHeader, answer, 0, response_header_version(key, version))
-        assert response_class(key) is response
         return decode_from(response, answer, position, version)[0]
 
     def answered_or_closed(self, frame: bytes) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from kafkapy import tools
 from kafkapy.client.cluster import Cluster, parse_bootstrap
 from kafkapy_wire.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 from kafkapy_wire.messages.produce import PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData
@@ -179,3 +180,26 @@ def test_client_metrics_and_levels_of_loggers_are_settings(kafkapy: Kafkapy) -> 
     assert "Logger kafkapy.group does not exist!" in refused.err
     assert "kafkapy.groups" in refused.err, "the nearest"
     kafkapy("configs", "delete", "--loggers", "1", "kafkapy.groups")
+
+
+def test_kafka_configs_by_its_own_name_changes_them_too(bootstrap: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def kafka_configs(*arguments: str) -> str:
+        code = tools.main(["kafka-configs", "--bootstrap-server", bootstrap, *arguments])
+        printed = capsys.readouterr()
+        assert code == 0, printed.err
+        return printed.out
+
+    altered = kafka_configs("--alter", "--client-metrics", "tool", "--add-config", "interval.ms=80000,metrics=[a,b]")
+    assert altered == "Completed updating config for client-metric tool.\n"
+    described = kafka_configs("--describe", "--entity-type", "client-metrics").splitlines()
+    at = described.index("Dynamic configs for client-metric tool are:")
+    assert [line.split(" sensitive=")[0] for line in described[at + 1 : at + 3]] == [
+        *("  interval.ms=80000", "  metrics=a,b")
+    ]
+    kafka_configs("--alter", "--client-metrics", "tool", "--delete-config", "interval.ms,metrics")
+    loggers = ("--entity-type", "broker-loggers", "--entity-name", "1")
+    assert kafka_configs("--alter", *loggers, "--add-config", "kafkapy.disk=ERROR") == (
+        "Completed updating config for broker-logger 1.\n"
+    )
+    assert "  kafkapy.disk=ERROR sensitive=false synonyms={}" in kafka_configs("--describe", *loggers).splitlines()
+    kafka_configs("--alter", *loggers, "--delete-config", "kafkapy.disk")

@@ -34,6 +34,13 @@ PRINTING: dict[str, list[str]] = {
     "produce": ["produce", "--help"],
     "format": ["format", "--help"],
     "control": ["control", "--help"],
+    "acls": ["acls", "--help"],
+    "certs": ["certs", "--help"],
+    "features": ["features", "describe"],
+    "logdirs": ["logdirs"],
+    "quotas": ["quotas", "--help"],
+    "transactions": ["transactions", "--help"],
+    "users": ["users", "--help"],
 }
 READING: dict[str, list[str]] = {
     "produce": ["produce", "read"],

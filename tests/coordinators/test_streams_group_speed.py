@@ -10,6 +10,7 @@ import pytest
 
 from kafkapy_wire.messages.streams_group_heartbeat import StreamsGroupHeartbeatRequestEndpoint
 from tests.coordinators.event_loop import longest_pass
+from tests.coordinators.group_lab import GROUP
 from tests.coordinators.streams_lab import StreamsLab, Tasks, subtopology, told, topology
 
 if TYPE_CHECKING:
@@ -72,8 +73,8 @@ async def test_no_step_takes_long(subtopology_count: int, standby_count: int) ->
     assert longest < LONGEST_STEP
 
 
-async def test_a_very_large_group_is_assigned_in_pieces() -> None:
-    """By a worker thread: what is measured are the passes of the event loop."""
+async def test_a_very_large_group_is_assigned_and_described_in_pieces() -> None:
+    """By a worker thread, and in turns: what is measured are the passes of the event loop."""
     lab = StreamsLab(group_streams_assignment_interval_ms=1000)
     async with lab.running():
         lab.topic("in", 20_000)
@@ -92,6 +93,13 @@ async def test_a_very_large_group_is_assigned_in_pieces() -> None:
         lab.advance(1_001)
         last = lab.beat("the last", answer.member_epoch, active={}, standby={})
         assert last.member_epoch == 102
+
+        async def describe() -> None:
+            described = await lab.groups.streams.describe_in_turns(GROUP)
+            assert len(described.members) == 101
+
+        assert lab.groups.streams.is_large(GROUP)
+        longest = max(longest, await longest_pass(describe))
     assert longest < LONGEST_STEP
 
 

@@ -16,11 +16,8 @@ from kafkapy.context import Client as Peer
 from kafkapy.context import RequestContext
 from kafkapy.errors import NotServed
 from kafkapy.log_lines import NAME_CHARACTERS_MAX, shown
-from kafkapy.network.dispatch import Dispatcher
 from kafkapy.network.not_served import explain
-from kafkapy.network.request_log import NAMES_MAX, LoggingDispatcher, names_in
-from kafkapy.node import Node
-from kafkapy.settings import Settings
+from kafkapy.network.request_log import NAMES_MAX, RequestLog, names_in
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_class
 from kafkapy_wire.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
 from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequest, CreateTopicsResponse
@@ -168,13 +165,38 @@ async def test_of_many_names_some_are_told(tmp_path: Path, lines: Lines) -> None
     assert lines.requests == [f"Metadata v9 of {told}, ... -> UNKNOWN_TOPIC_OR_PARTITION"]
 
 
-def test_without_debug_lines_the_dispatcher_is_the_plain_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@trio_test
+async def test_without_debug_lines_a_request_goes_to_the_dispatcher_at_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """So a request that nobody logs takes the same way as ever."""
-    settings = Settings({"listeners": "PLAINTEXT://127.0.0.1:0"})
     caplog.set_level(logging.INFO, "kafkapy")
-    assert type(Node(settings, tmp_path).dispatcher) is Dispatcher
+    async with running_node(tmp_path / "plain") as node:
+        assert node.dispatcher.enter == node.dispatcher.answer
+        assert node.dispatcher.accounts == ()
     caplog.set_level(logging.DEBUG, "kafkapy")
-    assert type(Node(settings, tmp_path).dispatcher) is LoggingDispatcher
+    async with running_node(tmp_path / "logged") as node:
+        assert isinstance(node.dispatcher.log, RequestLog)
+        assert node.dispatcher.enter == node.dispatcher.log.answer
+
+
+@trio_test
+async def test_requests_are_logged_while_the_level_of_their_logger_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A client may change it (KIP-412), and connections that are open go on."""
+    caplog.set_level(logging.INFO, "kafkapy")
+    caplog.handler.setLevel(logging.DEBUG)
+    lines = Lines(caplog)
+    async with running_node(tmp_path) as node, connect(node) as client:
+        for level, begins in (("DEBUG", "Metadata"), ("INFO", "")):
+            caplog.clear()
+            await client.alter_config(8, "1", "kafkapy.requests", level)
+            await client.ask(MetadataRequest(topics=[]), MetadataResponse)
+            assert [line[: len("Metadata")] for line in lines.requests] == ([begins] if begins else [])
+        assert node.dispatcher.enter == node.dispatcher.answer
+        await client.alter_config(8, "1", "kafkapy.requests", "DEBUG")
+    assert node.dispatcher.log is None, "the level is back"
 
 
 @trio_test

@@ -27,25 +27,37 @@ _MESSAGES: dict[ResourceType, str | None] = {
     ResourceType.CLUSTER: CLUSTER_REFUSED,
 }
 
+_WITHOUT_MESSAGE = (ConfigResourceType.BROKER, ConfigResourceType.BROKER_LOGGER)
+
 
 def describe_configs(served: Served, request: Any, context: NodeContext) -> Any:
-    return _in_part(served, request, context, AclOperation.DESCRIBE_CONFIGS, Parts("resources", "results"))
+    parts = Parts("resources", "results")
+    return _in_part(served, request, context, AclOperation.DESCRIBE_CONFIGS, parts, has_loggers=True)
 
 
 def alter_configs(served: Served, request: Any, context: NodeContext) -> Any:
-    return _in_part(served, request, context, AclOperation.ALTER_CONFIGS, Parts("resources", "responses"))
+    parts = Parts("resources", "responses")
+    return _in_part(served, request, context, AclOperation.ALTER_CONFIGS, parts, has_loggers=False)
 
 
-def _in_part(served: Served, request: Any, context: NodeContext, operation: AclOperation, parts: Parts) -> Any:
+def alter_configs_incrementally(served: Served, request: Any, context: NodeContext) -> Any:
+    """Loggers of brokers, too."""
+    parts = Parts("resources", "responses")
+    return _in_part(served, request, context, AclOperation.ALTER_CONFIGS, parts, has_loggers=True)
+
+
+def _in_part(
+    served: Served, request: Any, context: NodeContext, operation: AclOperation, parts: Parts, *, has_loggers: bool
+) -> Any:
     allowed: list[Any] = []
     refused: dict[tuple[ErrorCode, str | None], list[Any]] = {}
     for resource in request.resources:
-        resource_type, name = _resource(resource, operation)
+        resource_type, name = _resource(resource, has_loggers=has_loggers)
         if resource_type is None or is_allowed(context, operation, resource_type, name):
             allowed.append(resource)
         else:
             message = _MESSAGES[resource_type]
-            if operation is AclOperation.ALTER_CONFIGS and resource.resource_type == ConfigResourceType.BROKER:
+            if operation is AclOperation.ALTER_CONFIGS and resource.resource_type in _WITHOUT_MESSAGE:
                 message = None  # of all others Apache Kafka says it
             refused.setdefault((REFUSED[resource_type], message), []).append(resource)
     if not refused:
@@ -60,7 +72,7 @@ def _in_part(served: Served, request: Any, context: NodeContext, operation: AclO
     return answer_in_part(served, with_fields(request, resources=allowed), context, parts, refusal)
 
 
-def _resource(resource: Any, operation: AclOperation) -> tuple[ResourceType | None, str]:
+def _resource(resource: Any, *, has_loggers: bool) -> tuple[ResourceType | None, str]:
     """What is to be allowed. None: the handler refuses the resource, whose type is not known."""
     match resource.resource_type:
         case ConfigResourceType.TOPIC:
@@ -69,6 +81,6 @@ def _resource(resource: Any, operation: AclOperation) -> tuple[ResourceType | No
             return ResourceType.GROUP, resource.resource_name
         case ConfigResourceType.BROKER | ConfigResourceType.CLIENT_METRICS:
             return ResourceType.CLUSTER, CLUSTER_NAME
-        case ConfigResourceType.BROKER_LOGGER if operation is AclOperation.DESCRIBE_CONFIGS:
+        case ConfigResourceType.BROKER_LOGGER if has_loggers:
             return ResourceType.CLUSTER, CLUSTER_NAME
     return None, ""

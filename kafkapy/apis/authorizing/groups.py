@@ -129,10 +129,10 @@ def find_coordinator(served: Served, request: FindCoordinatorRequest, context: N
 def describe_groups(served: Served, request: Any, context: NodeContext) -> Any:
     parts = Parts("groups", "groups")
     answer = handle_in_part(served, request, context, parts, AclOperation.DESCRIBE, ResourceType.GROUP, str)
-    return then(answer, lambda response: _with_operations(response, context))
+    return then(answer, lambda response: with_operations(response, context))
 
 
-def _with_operations(response: Any, context: NodeContext) -> Any:
+def with_operations(response: Any, context: NodeContext) -> Any:
     for group in response.groups:
         if group.authorized_operations != NO_OPERATIONS:
             group.authorized_operations = operation_bits(context, ResourceType.GROUP, group.group_id)
@@ -158,7 +158,7 @@ def describe_subscribers(served: Served, request: Any, context: NodeContext) -> 
             refused_groups = served.error_response(with_fields(request, group_ids=[*names]), error).groups
             instead = {group.group_id: group for group in refused_groups}
             response.groups = [instead.get(group.group_id, group) for group in response.groups]
-        return _with_operations(response, context)
+        return with_operations(response, context)
 
     if not refused:
         return then(served.handle(request, context), without_hidden)

@@ -56,6 +56,8 @@ class Caller(NamedTuple):
     client_host: str
     may_describe: Callable[[str], bool] | None = None
     """Whether it may describe a topic, where there is an authorizer."""
+    may_create: Callable[[str], bool] | None = None
+    """The same of creating it."""
 
 
 class Committer(NamedTuple):

@@ -30,7 +30,7 @@ def checked_claims(claims: Mapping[str, Any], rules: ClaimRules, now_ms: float) 
     issued = _seconds(claims, "iat")
     if issued is None and rules.needs_issued_at:
         raise InvalidToken("Required claim missing: iat")
-    if issued is not None and issued * 1_000 > now_ms + rules.clock_skew_ms:
+    if issued is not None and int(issued * 1_000) > now_ms + rules.clock_skew_ms:
         raise InvalidToken("the token was issued in the future (claim iat)")
     expires = _seconds(claims, "exp")
     if expires is None:

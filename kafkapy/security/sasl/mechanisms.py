@@ -11,7 +11,7 @@ from kafkapy.security.principal import KafkaPrincipal
 from kafkapy.security.sasl.plain import PlainExchange
 from kafkapy.security.sasl.scram import ScramExchange, TokenKeys
 from kafkapy.settings.errors import SettingsError
-from kafkapy.settings.sasl import JWKS_HANDLERS, jwks_settings, sasl_settings
+from kafkapy.settings.sasl import JWKS_HANDLERS, jwks_settings, kerberos_settings, sasl_settings
 from kafkapy_wire.sasl import scram
 from kafkapy_wire.sasl.scram import HASHES, ScramKeys
 
@@ -56,7 +56,12 @@ def sasl_listener(
     if "OAUTHBEARER" in sasl.mechanisms:
         validator = _token_validator(settings, listener_name, sasl.mechanisms["OAUTHBEARER"], now_ms)
     mechanisms = {
-        name: Mechanism(_begin(name, mechanism, credentials, validator), mechanism.max_reauth_ms)
+        name: Mechanism(
+            _begin_kerberos(settings, listener_name, mechanism)
+            if name == "GSSAPI"
+            else _begin(name, mechanism, credentials, validator),
+            mechanism.max_reauth_ms,
+        )
         for name, mechanism in sasl.mechanisms.items()
     }
     return SaslListener(listener_name, mechanisms, sasl.receive_bytes_max)
@@ -82,6 +87,19 @@ def _token_validator(
         return UnsecuredValidator(rules_of(mechanism.modules[0].options), now_ms)
     except ValueError as error:
         raise SettingsError(f"{mechanism.jaas_setting} is not valid: {error}", mechanism.jaas_setting) from None
+
+
+def _begin_kerberos(settings: Settings, listener_name: str, mechanism: MechanismSettings) -> Callable[[], Exchange]:
+    """Raises SettingsError."""
+    try:
+        from kafkapy.security.sasl.kerberos import KerberosExchange
+    except ImportError:
+        raise SettingsError(
+            f"GSSAPI of listener {listener_name} needs the package gssapi: {how_to_install('kerberos')}",
+            "sasl.enabled.mechanisms",
+        ) from None
+    kerberos = kerberos_settings(settings, listener_name, mechanism.modules[0], mechanism.jaas_setting)
+    return partial(KerberosExchange, kerberos)
 
 
 def _begin(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.attack.scenarios import clients, compressed, long_requests
+from tests.attack.scenarios import clients, compressed, groups, long_requests
 
 __all__ = ["ALL"]
 
-ALL = [*long_requests.SCENARIOS, *compressed.SCENARIOS, *clients.SCENARIOS]
+ALL = [*long_requests.SCENARIOS, *compressed.SCENARIOS, *clients.SCENARIOS, *groups.SCENARIOS]

@@ -148,7 +148,8 @@ def unsecured_token(options: Mapping[str, str], now_seconds: float) -> str:
     if not claims.get(principal_claim):
         raise ValueError(f"the JAAS configuration has no {_UNSECURED}StringClaim_{principal_claim}")
     lifetime = float(options.get(f"{_UNSECURED}LifetimeSeconds", str(_UNSECURED_SECONDS)))
-    claims = {"iat": now_seconds, "exp": now_seconds + lifetime, **claims}
+    now = int(now_seconds * 1_000) / 1_000  # servers have milliseconds, and none of the next one
+    claims = {"iat": now, "exp": now + lifetime, **claims}
     return f"{_encoded({'alg': 'none'})}.{_encoded(claims)}."
 
 

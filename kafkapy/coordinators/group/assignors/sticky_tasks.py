@@ -9,6 +9,7 @@ As in Apache Kafka 4.4, racks, client tags and end offsets play no part, and the
 from __future__ import annotations
 
 import logging
+from bisect import bisect_left
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,14 +18,11 @@ from kafkapy.coordinators.group.assignors.java_queue import JavaPriorityQueue
 from kafkapy.coordinators.group.streams.tasks import TaskSets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from kafkapy.coordinators.group.streams.tasks import Tasks
 
 logger = logging.getLogger("kafkapy.groups")
-
-Task = tuple[str, int]
-"""subtopology id and partition."""
 
 
 class TaskMemberSpec(NamedTuple):
@@ -59,72 +57,92 @@ class TaskAssignorError(Exception):
 def sticky_tasks(spec: TaskGroupSpec) -> dict[str, TaskSets]:
     """What each member is to have. Raises TaskAssignorError: there is no member."""
     assignment = _Assignment(spec)
-    assignment.assign_active(_tasks(spec.subtopologies))
+    assignment.assign_active()
     if spec.standby_count > 0:
-        stateful = {name: each for name, each in spec.subtopologies.items() if each.is_stateful}
-        assignment.assign_standby(_tasks(stateful), spec.standby_count)
+        assignment.assign_standby()
     return assignment.result()
 
 
-def _tasks(subtopologies: Mapping[str, SubtopologySpec]) -> list[Task]:
-    """Ordered by partition, then by subtopology."""
-    names = sorted(subtopologies, key=string_key)
-    most = max((each.task_count for each in subtopologies.values()), default=0)
-    return [
-        (name, partition) for partition in range(most) for name in names if partition < subtopologies[name].task_count
-    ]
+class _Numbers:
+    """Tasks are numbered, ascending by subtopology, then by partition: numbers are compared and looked up fast."""
+
+    def __init__(self, subtopologies: Mapping[str, SubtopologySpec]) -> None:
+        self.of: dict[str, range] = {}
+        """Those of each subtopology."""
+        self.count = 0
+        for name in sorted(subtopologies, key=string_key):
+            first, self.count = self.count, self.count + subtopologies[name].task_count
+            self.of[name] = range(first, self.count)
+
+    def tasks(self, numbers: list[int]) -> dict[str, frozenset[int]]:
+        numbers.sort()
+        tasks = {}
+        begin = 0
+        for name, mine in self.of.items():
+            if begin == len(numbers):
+                break
+            end = bisect_left(numbers, mine.stop, begin)
+            if end > begin:
+                tasks[name] = frozenset([number - mine.start for number in numbers[begin:end]])
+                begin = end
+        return tasks
+
+    def name(self, number: int) -> str:
+        name, mine = next((name, mine) for name, mine in self.of.items() if number in mine)
+        return f"{name}_{number - mine.start}"
 
 
-def _by_subtopology(task: Task) -> tuple[bytes, int]:
-    return string_key(task[0]), task[1]
+def _by_partition(ranges: Collection[range]) -> list[int]:
+    """The tasks of subtopologies, ordered by partition, then by subtopology."""
+    most = max(map(len, ranges), default=0)
+    return [mine[partition] for partition in range(most) for mine in ranges if partition < len(mine)]
 
 
 class _Member:
-    __slots__ = ("active", "member_id", "process", "standby", "task_count")
+    __slots__ = ("active", "process", "standby", "task_count")
 
-    def __init__(self, member_id: str, process: _Process) -> None:
-        self.member_id = member_id
+    def __init__(self, process: _Process) -> None:
         self.process = process
         self.task_count = 0
-        self.active: defaultdict[str, set[int]] = defaultdict(set)
-        self.standby: defaultdict[str, set[int]] = defaultdict(set)
-
-    def add(self, task: Task, *, is_active: bool) -> int:
-        """How many tasks the member has now."""
-        process = self.process
-        process.tasks.add(task)
-        process.task_count += 1
-        process.load = process.task_count / len(process.members)
-        (self.active if is_active else self.standby)[task[0]].add(task[1])
-        self.task_count += 1
-        return self.task_count
+        self.active: list[int] = []
+        self.standby: list[int] = []
 
 
 class _Process:
     """One instance of the application; its members are its threads."""
 
+    __slots__ = ("_by_load", "load", "members", "tasks")
+
     def __init__(self) -> None:
         self.members: dict[str, _Member] = {}
-        self.tasks: set[Task] = set()
-        self.task_count = 0
+        self.tasks: set[int] = set()
         self.load = 0.0
         """Tasks for each member."""
         self._by_load: JavaPriorityQueue[_Member] | None = None
 
-    def add_to_member(self, member: _Member, task: Task, *, is_active: bool) -> int:
+    def give(self, member: _Member, task: int, to: list[int]) -> int:
+        """`to`: the member's active or standby tasks. How many tasks the member has now."""
         self._by_load = None
-        return member.add(task, is_active=is_active)
+        to.append(task)
+        return self._count(member, task)
 
-    def add_to_least_loaded_member(self, task: Task, *, is_active: bool) -> int:
+    def give_to_least_loaded_member(self, task: int, *, is_active: bool) -> int:
         if self._by_load is None:
             self._by_load = JavaPriorityQueue()
             for member_id in member_order(self.members):
                 member = self.members[member_id]
                 self._by_load.add(member.task_count, member)
         member = self._by_load.poll()
-        count = member.add(task, is_active=is_active)
+        (member.active if is_active else member.standby).append(task)
+        count = self._count(member, task)
         self._by_load.add(count, member)
         return count
+
+    def _count(self, member: _Member, task: int) -> int:
+        self.tasks.add(task)
+        self.load = len(self.tasks) / len(self.members)
+        member.task_count += 1
+        return member.task_count
 
 
 class _Quota:
@@ -137,102 +155,131 @@ class _Quota:
         self._members_left = member_count
         self.per_member = self._share()
 
-    def member_has(self, count: int) -> None:
-        if count == self.per_member:
-            self._members_left -= 1
-            self._tasks_left -= count
-            self.per_member = self._share()
+    def member_has_its_share(self) -> None:
+        self._members_left -= 1
+        self._tasks_left -= self.per_member
+        self.per_member = self._share()
 
     def _share(self) -> int:
         return -(-self._tasks_left // self._members_left) if self._members_left else 0
+
+
+_NO_OFFSETS: Mapping[int, int] = {}
+_NO_PARTITIONS: frozenset[int] = frozenset()
 
 
 class _Assignment:
     """Tasks as they are given, one after the other."""
 
     def __init__(self, spec: TaskGroupSpec) -> None:
-        active_count = sum(each.task_count for each in spec.subtopologies.values())
-        stateful_count = sum(each.task_count for each in spec.subtopologies.values() if each.is_stateful)
-        self._active_quota = _Quota(active_count, len(spec.members))
-        self._quota = _Quota(active_count + stateful_count * spec.standby_count, len(spec.members))
+        self._numbers = numbers = _Numbers(spec.subtopologies)
+        self._stateful = [mine for name, mine in numbers.of.items() if spec.subtopologies[name].is_stateful]
+        self._standby_count = spec.standby_count
+        all_count = numbers.count + sum(map(len, self._stateful)) * spec.standby_count
+        self._active_quota = _Quota(numbers.count, len(spec.members))
+        self._quota = _Quota(all_count, len(spec.members))
         self._members: dict[str, _Member] = {}
-        self._had_active: dict[Task, _Member] = {}
         processes: dict[str, _Process] = {}
-        has_state: defaultdict[Task, list[tuple[bool, int, _Member]]] = defaultdict(list)
         for member_id, given in spec.members.items():
-            process = processes.setdefault(given.process_id, _Process())
-            member = self._members[member_id] = process.members[member_id] = _Member(member_id, process)
-            for name, partitions in given.active.items():
-                for partition in partitions:
-                    self._had_active[name, partition] = member
-            for task, is_standby, offset in _state_of(given):
-                has_state[task].append((not is_standby, -offset, member))
-        self._have_state = {task: _ranked(candidates) for task, candidates in has_state.items()}
+            process = processes.get(given.process_id)
+            if process is None:
+                process = processes[given.process_id] = _Process()
+            self._members[member_id] = process.members[member_id] = _Member(process)
+        process_ids = [given.process_id for given in spec.members.values()]
+        self._processes = [processes[process_id] for process_id in computed_order(process_ids)]
+        self._had_active: list[_Member | None] = [None] * numbers.count
+        self._have_state: list[list[_Member] | None] = [None] * numbers.count
         """Standbys first, then whoever is furthest."""
-        self._processes = [
-            processes[name] for name in computed_order([each.process_id for each in spec.members.values()])
-        ]
+        self._look_at(spec.members)
+
+    def _look_at(self, members: Mapping[str, TaskMemberSpec]) -> None:
+        """See which tasks the members have, and what state."""
+        numbers, had_active = self._numbers.of, self._had_active
+        have_state: defaultdict[int, list[tuple[bool, int, int, _Member]]] = defaultdict(list)
+        for position, (member_id, given) in enumerate(members.items()):
+            member = self._members[member_id]
+            for name, mine in numbers.items():
+                first, count = mine.start, len(mine)
+                for partition in given.active.get(name, ()):
+                    if 0 <= partition < count:
+                        had_active[first + partition] = member
+                standby = given.standby.get(name, _NO_PARTITIONS)
+                offsets = given.task_offsets.get(name, _NO_OFFSETS)
+                for partition in standby:
+                    if 0 <= partition < count:
+                        candidate = (False, -offsets.get(partition, 0), position, member)
+                        have_state[first + partition].append(candidate)
+                for partition, offset in offsets.items():
+                    if 0 <= partition < count and partition not in standby:
+                        have_state[first + partition].append((True, -offset, position, member))
+        for task, candidates in have_state.items():
+            if len(candidates) > 1:
+                candidates.sort()
+            self._have_state[task] = [candidate[3] for candidate in candidates]
 
     def result(self) -> dict[str, TaskSets]:
+        tasks = self._numbers.tasks
         return {
-            member_id: TaskSets(_frozen(member.active), _frozen(member.standby))
+            member_id: TaskSets(tasks(member.active), tasks(member.standby))
             for member_id, member in self._members.items()
         }
 
-    def assign_active(self, tasks: list[Task]) -> None:
+    def assign_active(self) -> None:
         left = []
-        for task in tasks:
-            member = self._had_active.get(task)
+        for task in _by_partition(self._numbers.of.values()):
+            member = self._had_active[task]
             if member is not None and member.task_count < self._active_quota.per_member:
-                self._give(member, task, is_active=True)
+                self._count_active(member.process.give(member, task, member.active))
             else:
                 left.append(task)
         tasks, left = left, []
         for task in tasks:
-            member = _least_loaded(self._have_state.get(task, ()))
+            member = _least_loaded(self._have_state[task] or ())
             if member is not None and member.task_count < self._active_quota.per_member:
-                self._give(member, task, is_active=True)
+                self._count_active(member.process.give(member, task, member.active))
             else:
                 left.append(task)
-        left.sort(key=_by_subtopology)
+        left.sort()
         queue = self._queue()
         for task in left:
             if not queue:
-                raise TaskAssignorError(f"No process available to assign active task {task[0]}_{task[1]}.")
+                raise TaskAssignorError(f"No process available to assign active task {self._numbers.name(task)}.")
             process = queue.poll()
-            self._count_active(process.add_to_least_loaded_member(task, is_active=True))
+            self._count_active(process.give_to_least_loaded_member(task, is_active=True))
             queue.add(process.load, process)
 
-    def assign_standby(self, tasks: list[Task], standby_count: int) -> None:
-        left: list[tuple[Task, int]] = []
-        for task in reversed(tasks):
-            for given in range(standby_count):
+    def assign_standby(self) -> None:
+        left: list[tuple[int, int]] = []
+        for task in reversed(_by_partition(self._stateful)):
+            for given in range(self._standby_count):
                 member = self._standby_keeper(task)
                 if member is None:
-                    left.append((task, standby_count - given))
+                    left.append((task, self._standby_count - given))
                     break
-                self._give(member, task, is_active=False)
-        left.sort(key=lambda lacking: _by_subtopology(lacking[0]), reverse=True)
+                self._count(member.process.give(member, task, member.standby))
+        left.sort(reverse=True)
         queue = self._queue()
-        for task, wanted in left:
-            for given in range(wanted):
+        for task, lacking in left:
+            for given in range(lacking):
                 if not self._give_standby(queue, task):
                     logger.debug(
-                        "%d of %d standby tasks of %s_%d have no process: start more instances, or have fewer standbys",
-                        standby_count - given, standby_count, task[0], task[1],
-                    )  # fmt: skip
+                        "%d of %d standby tasks of %s have no process: start more instances, or have fewer standbys",
+                        *(self._standby_count - given, self._standby_count, self._numbers.name(task)),
+                    )
                     break
 
-    def _standby_keeper(self, task: Task) -> _Member | None:
+    def _standby_keeper(self, task: int) -> _Member | None:
         """Who has the task's state, and may have one more task."""
-        member = self._had_active.get(task)
-        if member is not None and task not in member.process.tasks and member.task_count < self._quota.per_member:
+        member = self._had_active[task]
+        if member is not None and member.task_count < self._quota.per_member and task not in member.process.tasks:
             return member
-        candidates = [each for each in self._have_state.get(task, ()) if task not in each.process.tasks]
-        member = _least_loaded(candidates)
+        candidates = self._have_state[task]
+        if candidates is None:
+            return None
+        member = _least_loaded([each for each in candidates if task not in each.process.tasks])
         return member if member is not None and member.task_count < self._quota.per_member else None
 
-    def _give_standby(self, queue: JavaPriorityQueue[_Process], task: Task) -> bool:
+    def _give_standby(self, queue: JavaPriorityQueue[_Process], task: int) -> bool:
         """To the process with the least load that does not have the task yet; whether there is one."""
         taken = []
         found = False
@@ -240,49 +287,28 @@ class _Assignment:
             process = queue.poll()
             taken.append(process)
             if task not in process.tasks:
-                self._quota.member_has(process.add_to_least_loaded_member(task, is_active=False))
+                self._count(process.give_to_least_loaded_member(task, is_active=False))
                 found = True
         for process in reversed(taken):
             queue.add(process.load, process)
         return found
 
-    def _give(self, member: _Member, task: Task, *, is_active: bool) -> None:
-        count = member.process.add_to_member(member, task, is_active=is_active)
-        if is_active:
-            self._count_active(count)
-        else:
-            self._quota.member_has(count)
+    def _count_active(self, task_count: int) -> None:
+        """A member has so many tasks now that it has one more, an active one."""
+        if task_count == self._active_quota.per_member:
+            self._active_quota.member_has_its_share()
+        if task_count == self._quota.per_member:
+            self._quota.member_has_its_share()
 
-    def _count_active(self, count: int) -> None:
-        self._active_quota.member_has(count)
-        self._quota.member_has(count)
+    def _count(self, task_count: int) -> None:
+        if task_count == self._quota.per_member:
+            self._quota.member_has_its_share()
 
     def _queue(self) -> JavaPriorityQueue[_Process]:
         queue: JavaPriorityQueue[_Process] = JavaPriorityQueue()
         for process in self._processes:
             queue.add(process.load, process)
         return queue
-
-
-def _state_of(member: TaskMemberSpec) -> Iterator[tuple[Task, bool, int]]:
-    """Tasks that the member has state of, whether it is a standby, and how far it is."""
-    nowhere: Mapping[int, int] = {}
-    for name, partitions in member.standby.items():
-        offsets = member.task_offsets.get(name, nowhere)
-        for partition in partitions:
-            yield (name, partition), True, offsets.get(partition, 0)
-    nothing: frozenset[int] = frozenset()
-    for name, offsets in member.task_offsets.items():
-        standby = member.standby.get(name, nothing)
-        for partition, offset in offsets.items():
-            if partition not in standby:
-                yield (name, partition), False, offset
-
-
-def _ranked(candidates: list[tuple[bool, int, _Member]]) -> list[_Member]:
-    if len(candidates) > 1:
-        candidates.sort(key=lambda candidate: candidate[:2])
-    return [member for _, _, member in candidates]
 
 
 def _least_loaded(members: Iterable[_Member]) -> _Member | None:
@@ -292,7 +318,3 @@ def _least_loaded(members: Iterable[_Member]) -> _Member | None:
         if least is None or (member.process.load < least.process.load and member.task_count < least.task_count):
             least = member
     return least
-
-
-def _frozen(tasks: Mapping[str, set[int]]) -> dict[str, frozenset[int]]:
-    return {name: frozenset(partitions) for name, partitions in tasks.items()}

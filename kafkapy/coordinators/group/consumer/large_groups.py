@@ -69,7 +69,7 @@ class LargeGroups:
             if self._parts.execute(Decision(written, None)) and not is_last:
                 self._parts.clock.call_in_turn(partial(self._write, computed, end))
                 return
-            if is_last:
+            if group.assignment_epoch == next_target.epoch:
                 logger.info(
                     "group %s: assigned epoch %d to %d members", group_id, next_target.epoch, len(next_target.members)
                 )

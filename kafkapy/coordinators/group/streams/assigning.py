@@ -44,8 +44,7 @@ class NextTarget(NamedTuple):
 
     def is_large(self, configured: ConfiguredTopology, standby_count: int) -> bool:
         """Whether to compute it takes too long for the event loop."""
-        tasks = sum([of.task_count for of in (configured.subtopologies or {}).values()])
-        return len(self.members) + tasks * (1 + standby_count) > ASSIGNED_AT_ONCE_MAX
+        return len(self.members) + configured.task_count * (1 + standby_count) > ASSIGNED_AT_ONCE_MAX
 
     def frozen(self) -> NextTarget:
         """A copy that does not change with the group."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from kafkapy.coordinators.group.assignors.java_order import string_key
 from kafkapy.coordinators.group.streams.group import NO_TASK_OFFSETS
 from kafkapy.coordinators.group.streams.tasks import NO_TASK_SETS
+from kafkapy.turns import each_in_turns
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.streams_group_describe import (
     Assignment,
@@ -24,8 +25,9 @@ from kafkapy_wire.messages.streams_group_describe import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from kafkapy.coordinators.group.streams.group import StreamsGroup
+    from kafkapy.coordinators.group.streams.group import StreamsGroup, TaskOffsets
     from kafkapy.coordinators.group.streams.member import StreamsMember
+    from kafkapy.coordinators.group.streams.tasks import TaskSets
     from kafkapy.coordinators.group.streams.topology import ConfiguredInternalTopic, ConfiguredSubtopology
     from kafkapy_wire.record_formats import group_coordinator as formats
 
@@ -35,13 +37,26 @@ ASSIGNOR: Final = "sticky"
 
 def described(group: StreamsGroup) -> DescribedGroup:
     """Raises KafkaError(UNKNOWN_SERVER_ERROR), as Apache Kafka: the group has no topology."""
+    answer = _without_members(group)
+    answer.members = [_member(member, group.targets, group.task_offsets) for member in group.members.values()]
+    return answer
+
+
+async def described_in_turns(group: StreamsGroup) -> DescribedGroup:
+    """As the group is when this is called: its members are immutable."""
+    answer = _without_members(group)
+    members, targets, task_offsets = [*group.members.values()], dict(group.targets), dict(group.task_offsets)
+    answer.members = await each_in_turns(lambda member: _member(member, targets, task_offsets), members)
+    return answer
+
+
+def _without_members(group: StreamsGroup) -> DescribedGroup:
     return DescribedGroup(
         group_id=group.group_id,
         group_state=group.state_name,
         group_epoch=group.epoch,
         assignment_epoch=group.assignment_epoch,
         topology=_topology(group),
-        members=[_member(group, member) for member in group.members.values()],
         assignor_name=ASSIGNOR,
     )
 
@@ -109,9 +124,9 @@ def _told_topics(topics: Iterable[formats.StreamsGroupTopologyValueTopicInfo]) -
     ]
 
 
-def _member(group: StreamsGroup, member: StreamsMember) -> Member:
-    target = group.targets.get(member.member_id, NO_TASK_SETS)
-    offsets = group.task_offsets.get(member.member_id, NO_TASK_OFFSETS)
+def _member(member: StreamsMember, targets: Mapping[str, TaskSets], task_offsets: Mapping[str, TaskOffsets]) -> Member:
+    target = targets.get(member.member_id, NO_TASK_SETS)
+    offsets = task_offsets.get(member.member_id, NO_TASK_OFFSETS)
     endpoint = member.user_endpoint
     held = member.assigned
     return Member(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kafkapy.coordinators.group.group import GroupType
 from kafkapy.coordinators.group.records import first_string
 from kafkapy.coordinators.group.streams import records
-from kafkapy.coordinators.group.streams.describing import described
+from kafkapy.coordinators.group.streams.describing import described, described_in_turns
 from kafkapy.coordinators.group.streams.group import StreamsGroup
 from kafkapy.coordinators.group.streams.leaving import leave
 from kafkapy.coordinators.group.streams.member import JOINING_EPOCH
@@ -84,6 +84,10 @@ class StreamsGroups:
     def describe(self, group_id: str) -> DescribedGroup:
         """Raises KafkaError: GROUP_ID_NOT_FOUND, UNKNOWN_SERVER_ERROR."""
         return described(self.group(group_id))
+
+    async def describe_in_turns(self, group_id: str) -> DescribedGroup:
+        """The same, of a large group."""
+        return await described_in_turns(self.group(group_id))
 
     # -- GroupKind
 

@@ -37,6 +37,8 @@ STREAMS_VERSION: Final = "streams.version"
 NAMES_MAX: Final = 10_000
 """Subtopologies, topics and their settings in one topology: in Apache Kafka they fit into a record of a megabyte."""
 TASK_OFFSETS_MAX: Final = 20_000
+DESCRIBED_AT_ONCE_MAX: Final = 1_500
+"""Members and tasks: ten milliseconds."""
 TOLD_FAILURES_MAX: Final = 3
 _LEAVING_FOR_A_WHILE = -2
 
@@ -80,15 +82,19 @@ class StreamsRequests:
         groups.timers.expect_heartbeat(request.group_id, request.member_id)
         if decision.response.first_assignment_in_ms:
             groups.timers.wait_for_members(request.group_id, decision.response.first_assignment_in_ms)
-        return answer.map(self._go_on)
+        return answer.map(lambda beaten: self._go_on(beaten, caller))
 
-    def _go_on(self, beaten: Beaten) -> StreamsGroupHeartbeatResponse:
+    def _go_on(self, beaten: Beaten, caller: Caller) -> StreamsGroupHeartbeatResponse:
         """Create what is missing, once the records of the heartbeat are committed."""
         response = beaten.response
         if not beaten.internal_topics or self._create_topics is None:
             return response
         from kafkapy.coordinators.group.streams.topology import StreamsStatus
 
+        refused = [] if caller.may_create is None else [n for n in beaten.internal_topics if not caller.may_create(n)]
+        if refused:
+            _tell_refused(response, refused)
+            return response
         if self._internal_topics is None:
             from kafkapy.coordinators.group.streams.internal_topics import InternalTopics
 
@@ -111,6 +117,22 @@ class StreamsRequests:
         """Raises KafkaError: INVALID_GROUP_ID, GROUP_ID_NOT_FOUND, COORDINATOR_LOAD_IN_PROGRESS, NOT_COORDINATOR."""
         partition, shard = self._shards.find(group_id)
         return self._shards.runtime.read(partition, _streams_groups(shard).describe(group_id))
+
+    def is_large(self, group_id: str) -> bool:
+        """Whether it takes long to describe the group."""
+        try:
+            _, shard = self._shards.find(group_id)
+            group = _streams_groups(shard).group(group_id)
+        except KafkaError:
+            return False
+        task_count = 0 if group.configured is None else group.configured.task_count
+        return len(group.members) + max(task_count, len(group.owners.active)) > DESCRIBED_AT_ONCE_MAX
+
+    async def describe_in_turns(self, group_id: str) -> DescribedGroup:
+        """As `describe_group`."""
+        partition, shard = self._shards.find(group_id)
+        described = await _streams_groups(shard).describe_in_turns(group_id)
+        return await self._shards.runtime.read(partition, described).wait()
 
     def refuse_unless_served(self) -> None:
         """Raises KafkaError(UNSUPPORTED_VERSION): group.coordinator.rebalance.protocols does not name it, or the
@@ -219,3 +241,17 @@ def _refuse_invalid_join(request: StreamsGroupHeartbeatRequest, topology: Stream
 
 def _invalid(message: str) -> KafkaError:
     return KafkaError(ErrorCode.INVALID_REQUEST, message)
+
+
+def _tell_refused(response: StreamsGroupHeartbeatResponse, topics: list[str]) -> None:
+    """That internal topics are missing which the member may not create."""
+    from kafkapy.coordinators.group.streams.topology import StreamsStatus
+    from kafkapy_wire.messages.streams_group_heartbeat import Status
+
+    text = f"Unauthorized to CREATE on topics {', '.join(topics)}."
+    for status in response.status or ():
+        if status.status_code == StreamsStatus.MISSING_INTERNAL_TOPICS:
+            status.status_detail = f"{status.status_detail}; {text}"
+            return
+    missing = Status(status_code=StreamsStatus.MISSING_INTERNAL_TOPICS, status_detail=text)
+    response.status = [*(response.status or ()), missing]

@@ -56,6 +56,10 @@ class ConfiguredTopology(NamedTuple):
     problem: TopologyProblem | None
 
     @property
+    def task_count(self) -> int:
+        return sum([of.task_count for of in (self.subtopologies or {}).values()])
+
+    @property
     def is_ready(self) -> bool:
         """Whether tasks may be assigned."""
         return self.problem is None

@@ -1,0 +1,108 @@
+"""Share groups in a lab: heartbeats of members, and a share coordinator that answers when the test lets it."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from random import Random
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import trio.testing
+
+from kafkapy.coordinators.group.share.group import ShareGroup
+from kafkapy.coordinators.group.share.requests import ShareGroupRequests
+from kafkapy.pending import Pending
+from kafkapy.settings.broker import ShareSettings
+from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.messages.share_group_heartbeat import ShareGroupHeartbeatRequest, ShareGroupHeartbeatResponse
+from tests.coordinators.consumer_lab import CALLER, ConsumerLab
+from tests.coordinators.group_lab import GROUP
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from kafkapy.coordinators.share import SharePartitionKey
+    from kafkapy.coordinators.share.persister import SharePersister
+
+
+class SlowPersister:
+    """A `SharePersister` whose answers wait for `answer`; now and then it refuses one."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._asked: list[tuple[SharePartitionKey, Pending[None]]] = []
+        self.initialized: set[SharePartitionKey] = set()
+
+    def initialize(self, key: SharePartitionKey, _state_epoch: int, _start_offset: int) -> Pending[None]:
+        answer: Pending[None] = Pending()
+        self._asked.append((key, answer))
+        return answer
+
+    def delete(self, key: SharePartitionKey) -> Pending[None]:
+        self.initialized.discard(key)
+        answer: Pending[None] = Pending()
+        self._asked.append((key, answer))
+        return answer
+
+    def answer(self, *, refused: float = 0.0) -> None:
+        """All that was asked."""
+        asked, self._asked = self._asked, []
+        for key, answer in asked:
+            if self._random.random() < refused:
+                answer.refuse(KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE))
+            else:
+                self.initialized.add(key)
+                answer.answer(None)
+
+
+class ShareGroupLab(ConsumerLab):
+    """A `ConsumerLab` for its topics, whose groups are share groups."""
+
+    def __init__(self, seed: int, **settings: int) -> None:
+        self.persister = SlowPersister(Random(seed))
+        self._share = ShareSettings().replace(settings)
+        super().__init__()
+
+    def use_settings(self, **settings: object) -> None:
+        super().use_settings(**settings)
+        self.settings.now.share = self._share
+
+    def _requests(self) -> None:
+        self.requests = ShareGroupRequests(self.groups.shards, cast("SharePersister", self.persister))
+        assert self.nursery is not None
+        self.nursery.start_soon(self.requests.run)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Self]:
+        async with super().running():
+            self._requests()
+            yield self
+
+    async def restart(self) -> None:
+        await super().restart()
+        self._requests()
+
+    def share(self, member_id: str, epoch: int, *topics: str, **fields: Any) -> ShareGroupHeartbeatResponse:
+        """A heartbeat; with topics it names them. An error shows in the answer."""
+        request = ShareGroupHeartbeatRequest(
+            group_id=GROUP,
+            member_id=member_id,
+            member_epoch=epoch,
+            subscribed_topic_names=[*topics] if topics else None,
+            **fields,
+        )
+        try:
+            return self.requests.heartbeat(request, CALLER).result()
+        except KafkaError as error:
+            return ShareGroupHeartbeatResponse(error_code=error.code, error_message=error.message)
+
+    async def answered(self, *, refused: float = 0.0) -> None:
+        """The share coordinators answer what they were asked, and that is written."""
+        await trio.testing.wait_all_tasks_blocked()
+        self.persister.answer(refused=refused)
+        await trio.testing.wait_all_tasks_blocked()
+
+    def share_group(self) -> ShareGroup:
+        _, shard = self.groups.shards.find_any(GROUP)
+        group = shard.groups.get(GROUP)
+        assert isinstance(group, ShareGroup), f"{GROUP} is {group}"
+        return group
