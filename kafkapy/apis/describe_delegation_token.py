@@ -25,11 +25,11 @@ from kafkapy_wire.messages.describe_delegation_token import (
 )
 
 if TYPE_CHECKING:
-    from kafkapy.context import RequestContext
+    from kafkapy.context import NodeContext
     from kafkapy_wire.record_formats.metadata import DelegationTokenRecord
 
 
-async def handle(request: DescribeDelegationTokenRequest, context: RequestContext) -> DescribeDelegationTokenResponse:
+async def handle(request: DescribeDelegationTokenRequest, context: NodeContext) -> DescribeDelegationTokenResponse:
     if not may_ask(context):
         raise KafkaError(ErrorCode.DELEGATION_TOKEN_REQUEST_NOT_ALLOWED)
     tokens = context.node.tokens
@@ -46,11 +46,11 @@ async def handle(request: DescribeDelegationTokenRequest, context: RequestContex
             return None
         return _described(token, tokens.hmacs.of(token.token_id))
 
-    found = await each_in_turns(described, context.broker.metadata.image.delegation_tokens.values())
+    found = await each_in_turns(described, context.node.metadata.image.delegation_tokens.values())
     return DescribeDelegationTokenResponse(tokens=[token for token in found if token is not None])
 
 
-def _may_see(token: DelegationTokenRecord, context: RequestContext) -> bool:
+def _may_see(token: DelegationTokenRecord, context: NodeContext) -> bool:
     return (
         is_owner_or_renewer(token, str(context.client.principal))
         or is_allowed(context, AclOperation.DESCRIBE, ResourceType.DELEGATION_TOKEN, token.token_id)

@@ -9,10 +9,10 @@ import pytest
 import trio
 import trio.testing
 
-from kafkapy.apis import API_MODULES
+from kafkapy.apis import API_MODULES, describe_delegation_token
 from kafkapy.apis.served import Api, answer_of
 from kafkapy.clock import ManualClock
-from kafkapy.context import Client, RequestContext
+from kafkapy.context import Client, NodeContext, RequestContext
 from kafkapy.node import Node
 from kafkapy.security.principal import KafkaPrincipal, user
 from kafkapy_controller.delegation_tokens import token_hmac
@@ -99,6 +99,12 @@ async def test_clients_see_their_own_tokens(tmp_path: Path) -> None:
         assert await seen(alice) == [("alice", ["carol"])] * 2 + [("bob", ["alice"])] * 2
         assert await seen(alice, "bob") == [("bob", ["alice"])] * 2
         assert await seen(user("dave"), "carol") == [("alice", ["carol"])] * 2
+        client = Client("CONTROLLER", "127.0.0.1", 1, "127.0.0.1", "SASL_PLAINTEXT")
+        client.principal = alice
+        at_controller = NodeContext(node.broker, client)
+        everybodys = DescribeDelegationTokenRequest(owners=None)
+        described = await describe_delegation_token.handle(everybodys, at_controller)
+        assert len(described.tokens) == 4
         nobodys = await ask(node, alice, DescribeDelegationTokenRequest(owners=[]))
         assert (nobodys.error_code, nobodys.tokens) == (ErrorCode.NONE, [])
 
