@@ -43,6 +43,9 @@ BROKER_SETTINGS = {
     **SETTINGS,
     "log.retention.ms": "-1",
     "group.min.session.timeout.ms": "100",
+    # The share group's member stays for as long as the tests take.
+    "group.share.max.session.timeout.ms": "3600000",
+    "group.share.session.timeout.ms": "3600000",
     "socket.receive.buffer.bytes": "102400",
     "socket.send.buffer.bytes": "102400",
     "group.streams.initial.rebalance.delay.ms": "0",
