@@ -250,7 +250,7 @@ class Membership:
             target=target,
             topic_ids=topic_ids(subscribed_topics(member, group.resolved), self._metadata.image),
             owned=owned,
-            is_owned=group.is_owned,
+            owned_of=group.owned_of,
             has_subscription_changed=has_changed,
         )
         after = step.of(member)
