@@ -137,6 +137,23 @@ def test_key_and_value_are_copied_where_the_group_says_so(tmp_path: Path, compre
 
 
 @trio_test
+async def test_large_records_are_copied_one_by_one(tmp_path: Path) -> None:
+    """Each has a batch of its own, which is looked into beside the event loop."""
+    async with stage(tmp_path, AUTO_CREATE, **COPIES) as on:
+        values = [bytes([number]) * 700_000 for number in range(3)]
+        for value in values:
+            await on.client.produce("t", value, timestamp=on.clock.now_ms())
+        alice = await joined(on)
+        rejected: list[tuple[int, int, int]] = []
+        while len(rejected) < 3:
+            for first, last, _ in await alice.acquire():
+                rejected += [(offset, offset, REJECT) for offset in range(first, last + 1)]
+        await alice.acknowledge(rejected)
+        assert [record.value for record in await letters(on.client, 3)] == values
+        await until_buried(on.client)
+
+
+@trio_test
 async def test_very_many_are_written_batch_by_batch_and_in_order(tmp_path: Path) -> None:
     async with stage(tmp_path, None, **COPIES) as on:
         await create(on.client, DEAD, {ENABLED: "true", "max.message.bytes": "20000"})
