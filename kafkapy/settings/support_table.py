@@ -148,6 +148,7 @@ BROKER: Table = {
         """,
         _SEVERAL_DIRECTORIES: """
             alter.log.dirs.replication.quota.window.num alter.log.dirs.replication.quota.window.size.seconds
+            log.dir.failure.timeout.ms
         """,
         "Apache Kafka's StandardAuthorizer, or none: a node with another does not start": "authorizer.class.name",
         "Apache Kafka's RackAwareReplicaSelector, or none: a node with another does not start": (
@@ -233,9 +234,6 @@ BROKER: Table = {
             queued.max.request.bytes queued.max.requests
         """,
         "compaction reads batch by batch, into buffers as large as a batch": "log.cleaner.io.buffer.size",
-        "the controller is told of a failed log directory with every heartbeat, until it has taken it": (
-            "log.dir.failure.timeout.ms"
-        ),
         "the file is written together with the recovery points, and before a DeleteRecords is answered": (
             "log.flush.start.offset.checkpoint.interval.ms"
         ),
