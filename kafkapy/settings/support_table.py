@@ -52,8 +52,8 @@ _REMOTE_STORAGE = ("there is no tiered storage, so that records would not go whe
 _NO_THREADS = "one task serves all requests, and worker threads are started when they are needed"
 _NO_PURGATORY = "requests that wait are forgotten at once when they are answered"
 _TOKENS_OF_NODES = (
-    "nodes log in at one another by PLAIN, SCRAM or unsecured tokens, and fetch no tokens or tickets; a node of a cluster "
-    "that would have to does not start"
+    "nodes log in at one another by PLAIN, SCRAM or unsecured tokens, and fetch no tokens or tickets; a node of a "
+    "cluster that would have to does not start"
 )
 
 # State -> reason, or what is missing and what to do -> names.
