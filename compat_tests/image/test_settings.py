@@ -157,8 +157,8 @@ def test_bitnamis_names(image: str) -> None:
     ("environ", "message"),
     [
         ({"KAFKA_CLIENT_USERS": "alice"}, "KAFKA_CLIENT_USERS asks for SASL"),
-        ({"KAFKA_TLS_TYPE": "PEM"}, "KAFKA_TLS_TYPE asks for TLS"),
-        ({"KAFKA_LISTENERS": "SASL_SSL://:9092"}, "wants SASL_SSL, which kafkapy does not support yet"),
+        ({"KAFKA_TLS_TYPE": "PEM"}, "KAFKA_TLS_TYPE=PEM: cannot read"),
+        ({"KAFKA_LISTENERS": "SSL://:9092"}, "ssl.keystore.location is not given"),
         ({"KAFKA_AUTHORIZER_CLASS_NAME": "com.acme.Authorizer"}, "authorizer"),
         ({"KAFKA_NUM_PARTITIONS": "many"}, "num.partitions"),
     ],

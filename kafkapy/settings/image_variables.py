@@ -12,6 +12,8 @@ from pathlib import Path
 
 from kafkapy.settings.environment import CLUSTER_IDS, setting_name
 from kafkapy.settings.errors import SettingsError, shortened
+from kafkapy.settings.image_stores import VARIABLES as STORE_VARIABLES
+from kafkapy.settings.image_stores import with_stores
 
 DEFAULT_CLUSTER_ID = "5L6g3nShT-eMCtK--X86sw"
 """What Apache Kafka's image gives to all nodes of a cluster whose user has named none."""
@@ -23,16 +25,6 @@ _ASK_FOR_SASL = (
     "KAFKA_INTER_BROKER_PASSWORD",
     "KAFKA_CONTROLLER_USER",
     "KAFKA_CONTROLLER_PASSWORD",
-)
-_ASK_FOR_TLS = (
-    "KAFKA_TLS_TYPE",
-    "KAFKA_TLS_CLIENT_AUTH",
-    "KAFKA_CERTIFICATE_PASSWORD",
-    "KAFKA_SSL_KEYSTORE_FILENAME",
-    "KAFKA_SSL_KEYSTORE_CREDENTIALS",
-    "KAFKA_SSL_KEY_CREDENTIALS",
-    "KAFKA_SSL_TRUSTSTORE_FILENAME",
-    "KAFKA_SSL_TRUSTSTORE_CREDENTIALS",
 )
 _LOGIN_CONFIG = "-Djava.security.auth.login.config="
 JAAS_FILE_VARIABLE = "KAFKA_JAVA_SECURITY_AUTH_LOGIN_CONFIG"
@@ -50,6 +42,7 @@ def image_variables(environ: Mapping[str, str], is_known: Callable[[str], bool])
         if variables.get(variable, "").strip() == _CHOSEN_ID:
             del variables[variable]
     _refuse_security(variables)
+    variables = with_stores(variables)
     file = _login_config(variables.get("KAFKA_OPTS", ""))
     if file is not None:
         variables.setdefault(JAAS_FILE_VARIABLE, file)
@@ -68,7 +61,7 @@ def _with_values_in_files(environ: Mapping[str, str], is_known: Callable[[str], 
         plain = variable.removesuffix(_FILE)
         if plain == variable or not path or not variable.startswith("KAFKA_") or _is_setting(variable, is_known):
             continue
-        if _is_setting(plain, is_known) or plain in (*_ASK_FOR_SASL, *_ASK_FOR_TLS):
+        if _is_setting(plain, is_known) or plain in (*_ASK_FOR_SASL, *STORE_VARIABLES):
             del variables[variable]
             if plain not in environ:
                 variables[plain] = _content(path, variable)
@@ -96,11 +89,9 @@ def _refuse_security(variables: Mapping[str, str]) -> None:
         "SASL in the way of one image, which kafkapy does not read: give users in Kafka's own settings, such as "
         "KAFKA_LISTENER_NAME_CLIENTS_PLAIN_SASL_JAAS_CONFIG, or in a JAAS file named in KAFKA_OPTS"
     )
-    of_tls = "TLS, which kafkapy does not support yet: use listeners without it"
-    for what, names in ((of_sasl, _ASK_FOR_SASL), (of_tls, _ASK_FOR_TLS)):
-        given = [name for name in names if variables.get(name)]
-        if given:
-            raise SettingsError(f"{' and '.join(given)} {'ask' if len(given) > 1 else 'asks'} for {what}")
+    given = [name for name in _ASK_FOR_SASL if variables.get(name)]
+    if given:
+        raise SettingsError(f"{' and '.join(given)} {'ask' if len(given) > 1 else 'asks'} for {of_sasl}")
 
 
 def _login_config(options: str) -> str | None:

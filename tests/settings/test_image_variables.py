@@ -21,8 +21,6 @@ def read(**environ: str) -> dict[str, str]:
         ("KAFKA_CLIENT_USERS", "SASL"),
         ("KAFKA_CLIENT_PASSWORDS_FILE", "SASL"),
         ("KAFKA_INTER_BROKER_PASSWORD", "SASL"),
-        ("KAFKA_TLS_TYPE", "TLS"),
-        ("KAFKA_SSL_KEYSTORE_FILENAME", "TLS"),
     ],
 )
 def test_what_asks_for_security_is_refused_in_one_line(variable: str, word: str, tmp_path: Path) -> None:
@@ -98,3 +96,55 @@ def test_all_nodes_of_a_cluster_get_one_id_if_none_is_named(prefix: str) -> None
     assert read(**voters)["CLUSTER_ID"] == DEFAULT_CLUSTER_ID
     assert "CLUSTER_ID" not in read(**voters, KAFKA_KRAFT_CLUSTER_ID="mine")
     assert "CLUSTER_ID" not in read()
+
+
+@pytest.fixture
+def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """In the place of /etc/kafka/secrets and of Bitnami's directory of certificates."""
+    monkeypatch.setattr("kafkapy.settings.image_stores.SECRETS", tmp_path)
+    monkeypatch.setattr("kafkapy.settings.image_stores.CERTIFICATES", (tmp_path / "no", tmp_path))
+    (tmp_path / "password").write_text("changeit\n")
+    return tmp_path
+
+
+def test_stores_are_named_as_in_apache_kafkas_image(secrets: Path) -> None:
+    given = read(
+        KAFKA_SSL_KEYSTORE_FILENAME="broker.jks",
+        KAFKA_SSL_KEYSTORE_CREDENTIALS="password",
+        KAFKA_SSL_KEY_CREDENTIALS="password",
+        KAFKA_SSL_TRUSTSTORE_FILENAME="trust.jks",
+        KAFKA_SSL_TRUSTSTORE_CREDENTIALS="password",
+        KAFKA_SSL_TRUSTSTORE_PASSWORD="given",
+    )
+    assert given == {
+        "KAFKA_SSL_KEYSTORE_LOCATION": str(secrets / "broker.jks"),
+        "KAFKA_SSL_KEYSTORE_PASSWORD": "changeit",
+        "KAFKA_SSL_KEY_PASSWORD": "changeit",
+        "KAFKA_SSL_TRUSTSTORE_LOCATION": str(secrets / "trust.jks"),
+        "KAFKA_SSL_TRUSTSTORE_PASSWORD": "given",
+    }
+    with pytest.raises(SettingsError, match=r"^KAFKA_SSL_KEY_CREDENTIALS: cannot read .*nothing \(No such file"):
+        read(KAFKA_SSL_KEY_CREDENTIALS="nothing")
+
+
+def test_stores_are_named_as_in_bitnamis_image(secrets: Path) -> None:
+    given = read(KAFKA_TLS_TYPE="JKS", KAFKA_CERTIFICATE_PASSWORD="changeit", KAFKA_CFG_SSL_CLIENT_AUTH="none")
+    assert given.pop("KAFKA_CFG_SSL_CLIENT_AUTH") == "none"
+    assert given == {
+        "KAFKA_SSL_KEYSTORE_TYPE": "JKS",
+        "KAFKA_SSL_TRUSTSTORE_TYPE": "JKS",
+        "KAFKA_SSL_KEYSTORE_LOCATION": str(secrets / "kafka.keystore.jks"),
+        "KAFKA_SSL_TRUSTSTORE_LOCATION": str(secrets / "kafka.truststore.jks"),
+        "KAFKA_SSL_KEYSTORE_PASSWORD": "changeit",
+        "KAFKA_SSL_KEY_PASSWORD": "changeit",
+        "KAFKA_SSL_TRUSTSTORE_PASSWORD": "changeit",
+    }
+    for file in ("kafka.keystore.key", "kafka.keystore.pem", "kafka.truststore.pem"):
+        (secrets / file).write_text(f"the text of {file}\n")
+    given = read(KAFKA_TLS_TYPE="PEM", KAFKA_TLS_CLIENT_AUTH="requested")
+    assert given["KAFKA_SSL_KEYSTORE_KEY"] == "the text of kafka.keystore.key"
+    assert given["KAFKA_SSL_KEYSTORE_CERTIFICATE_CHAIN"] == "the text of kafka.keystore.pem"
+    assert given["KAFKA_SSL_TRUSTSTORE_CERTIFICATES"] == "the text of kafka.truststore.pem"
+    assert given["KAFKA_SSL_CLIENT_AUTH"] == "requested"
+    with pytest.raises(SettingsError, match="KAFKA_TLS_TYPE is P12: write JKS or PEM"):
+        read(KAFKA_TLS_TYPE="P12")
