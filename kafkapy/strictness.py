@@ -88,8 +88,8 @@ SWITCHES: Final[dict[str, Switch]] = {
     "initial-rebalance-delay": Switch(
         "The first member of a group is answered at once.",
         "The first rebalance of a group waits for more members, 3 seconds unless group.initial.rebalance.delay.ms says "
-        "otherwise.",
-        ("group.initial.rebalance.delay.ms",),
+        "otherwise; that of a streams group, unless group.streams.initial.rebalance.delay.ms does.",
+        ("group.initial.rebalance.delay.ms", "group.streams.initial.rebalance.delay.ms"),
     ),
     "group-min-isr": Switch(
         "If `__consumer_offsets` has fewer replicas in sync than min.insync.replicas, the group coordinator refuses "

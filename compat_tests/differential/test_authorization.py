@@ -17,6 +17,7 @@ from compat_tests.differential.authorization import SETTINGS, Allowed, Authorize
 from compat_tests.differential.authorization_cases import CASES
 from compat_tests.differential.authorization_more_cases import MORE_CASES
 from compat_tests.differential.authorization_requests import GROUP, OTHER_GROUP, SHARE_GROUP, A, B, Case, id_of
+from compat_tests.differential.authorization_streams_cases import STREAMS_CASES
 from compat_tests.differential.comparison import differences, report
 from compat_tests.differential.peer import Peer, api_key_of, versions_of
 from compat_tests.kafkapy_process import KafkapyProcess
@@ -56,7 +57,7 @@ BROKER_SETTINGS = {
     "share.coordinator.state.topic.min.isr": "1",
 }
 
-ALL_CASES = CASES + MORE_CASES
+ALL_CASES = CASES + MORE_CASES + STREAMS_CASES
 
 ELSEWHERE = {
     ApiKey.API_VERSIONS: "everybody may ask for it",

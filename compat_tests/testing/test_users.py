@@ -139,3 +139,56 @@ def test_configurations_of_users_that_are_none_are_refused(kafka: Kafka) -> None
         kafka.config_for("java", user="alise")
     with pytest.raises(ValueError, match="the cluster has not 'GSSAPI'"):
         kafka.config_for("java", mechanism="GSSAPI")
+
+
+def alter(admin: Any, *alterations: Any) -> None:
+    for future in admin.alter_user_scram_credentials(list(alterations)).values():
+        future.result(20)
+
+
+def sends(producer: Any) -> list[Any]:
+    """The errors of one record."""
+    errors: list[Any] = []
+    producer.produce("t", b"x", on_delivery=lambda error, _: errors.append(error))
+    producer.flush(20)
+    return [error for error in errors if error is not None]
+
+
+def may_log_in(config: dict[str, Any], password: str) -> bool:
+    told: list[Any] = []
+    client = confluent_kafka.Producer({**config, "sasl.password": password, "error_cb": told.append})
+    while True:
+        client.poll(0)
+        if any(error.code() == confluent_kafka.KafkaError._AUTHENTICATION for error in told):
+            return False
+        try:
+            client.list_topics(timeout=0.2)
+        except confluent_kafka.KafkaException:
+            continue
+        return True
+
+
+def test_credentials_that_change_in_the_middle_of_traffic() -> None:
+    """Who has logged in goes on, as in Apache Kafka, until it has to log in again: then the new credentials count."""
+    admin_module = pytest.importorskip("confluent_kafka.admin")
+    settings = {"connection.failed.authentication.delay.ms": "0"}
+    mechanism = admin_module.ScramMechanism.SCRAM_SHA_256
+    with Kafka(users={"alice": "old"}, topics={"t": 1}, settings=settings) as kafka:
+        config: dict[str, Any] = kafka.config_for("librdkafka", mechanism="SCRAM-SHA-256")
+        admin = admin_module.AdminClient(kafka.config_for("librdkafka", mechanism="PLAIN"))
+        producer = confluent_kafka.Producer(config)
+        assert not sends(producer)
+
+        info = admin_module.ScramCredentialInfo(mechanism, 4_096)
+        alter(admin, admin_module.UserScramCredentialUpsertion("alice", info, b"new"))
+        assert not sends(producer)
+        assert not may_log_in(config, "old")
+        assert may_log_in(config, "new")
+
+        alter(admin, admin_module.UserScramCredentialDeletion("alice", mechanism))
+        assert not sends(producer)
+        assert not may_log_in(config, "new")
+
+        alter(admin, admin_module.UserScramCredentialUpsertion("alice", info, b"old"))
+        kafka.close_connections()
+        assert not sends(producer)

@@ -12,7 +12,7 @@ Errors  INVALID_GROUP_ID             the group id is empty
         UNKNOWN_MEMBER_ID            no such member; or its session expired while its request waited
         FENCED_INSTANCE_ID           another member has taken over this group_instance_id
         INCONSISTENT_GROUP_PROTOCOL  the other members have another protocol type or no protocol in common with this
-                                     one; or the group is a share group
+                                     one; or the group is a share group, or a streams group with members
         GROUP_MAX_SIZE_REACHED       the group has group.max.size members
         UNKNOWN_SERVER_ERROR         a group_instance_id with a member id that was given to a dynamic member; more than
                                      8 MiB of metadata
@@ -22,8 +22,8 @@ Errors  INVALID_GROUP_ID             the group id is empty
 Differs: a member with more than 8 MiB of metadata is refused; Apache Kafka lets it join, and refuses its SyncGroup.
          If a member sends JoinGroup again on another connection, the first one is answered with REBALANCE_IN_PROGRESS;
          Apache Kafka never answers it.
-         A streams group in a data directory of Apache Kafka becomes a classic one at the first JoinGroup, even if it
-         had members. So does a consumer group (KIP-848) if group.coordinator.rebalance.protocols has no "consumer".
+         If group.coordinator.rebalance.protocols has no "streams", a stored streams group becomes a classic one at the
+         first JoinGroup, even if it had members; likewise a consumer group (KIP-848) without "consumer".
          If __consumer_offsets has fewer replicas in sync than min.insync.replicas, a JoinGroup that makes a new group
          is refused with COORDINATOR_NOT_AVAILABLE. Apache Kafka lets members join, and refuses their SyncGroup
          (--strict group-min-isr).

@@ -4,8 +4,8 @@ v1 throttle_time_ms    v3 flexible    v4 states_filter, group_state (KIP-518)   
 
 Errors  COORDINATOR_LOAD_IN_PROGRESS  not all groups are loaded yet
 Filters ignore case; an unknown state or type matches nothing.
-Differs: groups of the newer protocols in a data directory of Apache Kafka are listed as Empty: they have no members
-here.
+Differs: stored groups of a type that group.coordinator.rebalance.protocols does not name are listed as Empty: they have
+no members here.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ Errors  UNSUPPORTED_VERSION     share.version is 0
         GROUP_MAX_SIZE_REACHED  the group has group.share.max.size members
         UNKNOWN_SERVER_ERROR    too many topics
         NOT_COORDINATOR, COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE
-Differs: 5,000 topics are too many; in Apache Kafka it is those that do not fit into a record.
+Differs: 5,000 topics of a member are too many; in Apache Kafka it is those that do not fit into a record. So are 20,000
+         different ones of all members (INVALID_REQUEST).
 """
 
 from __future__ import annotations

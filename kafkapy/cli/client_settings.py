@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PROTOCOL: Final = "security.protocol"
 PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+PLAIN_TEXT: Final = ("PLAINTEXT", "SASL_PLAINTEXT")
 
 
 def client_settings(file: str | None) -> dict[str, str]:
@@ -37,8 +38,8 @@ def security_of(settings: Mapping[str, str]) -> Security | None:
     """How connections are made, by client settings; None: in plain text. Raises ClientError: they cannot be so."""
     protocol = settings.get(PROTOCOL, PROTOCOLS[0]).strip().upper()
     if protocol not in PROTOCOLS:
-        raise ClientError(f"{PROTOCOL}={protocol}: it is one of {', '.join(PROTOCOLS)}")
-    if not protocol.endswith("SSL"):
+        raise ClientError(f"{PROTOCOL}={protocol}: there are {', '.join(PROTOCOLS)}")
+    if protocol in PLAIN_TEXT:
         return None
     from kafkapy.settings.catalog import broker_definition
     from kafkapy.settings.errors import SettingsError

@@ -53,7 +53,7 @@ class Cluster:
         login: Login | None = None,
     ) -> None:
         """`tell` is called with what an operation waits for, once if it is slow, from a thread (see `patience`).
-        `security`: of the connections; None: plain text. `login`: of the connections; None: without SASL.
+        `security`: of the connections; None: plain text. `login`: at each of them; None: without SASL.
         """
         self._security = security
         self._login = login

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -11,15 +11,21 @@ from kafkapy.settings.receiver import CLIENT_METRICS_RECEIVER
 from kafkapy_wire.uuid import uuid_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kafkapy.control.nodes import ControlledNodes
     from kafkapy.telemetry.received import Push
+
+
+VALUES_MAX: Final = 100_000
+"""Returned at once: a value is a few bytes in a push, and a hundred times as many here."""
 
 
 async def list_client_metrics(nodes: ControlledNodes, client_id: str | None = None) -> list[ClientMetricsPush]:
     """What one client, or all clients, have pushed of their metrics; the newest come last.
 
-    A broker keeps its newest 1,000 pushes, 16 MiB at most. Raises RuntimeError: no broker keeps any, or
-    opentelemetry-proto is not installed.
+    A broker keeps its newest 1,000 pushes, 16 MiB at most; pushes are returned until they have 100,000 values together.
+    Raises RuntimeError: no broker keeps any, or opentelemetry-proto is not installed.
     """
     brokers = list(nodes.asked_brokers())
     if brokers and not any(node.broker.client_metrics.has_receiver for node in brokers):
@@ -37,7 +43,20 @@ async def list_client_metrics(nodes: ControlledNodes, client_id: str | None = No
     if not pushes:
         return []
     # Some megabytes of protobuf, at the most.
-    return await trio.to_thread.run_sync(lambda: [_decoded(node_id, push) for node_id, push in pushes])
+    return await trio.to_thread.run_sync(_newest, pushes)
+
+
+def _newest(pushes: Sequence[tuple[int, Push]]) -> list[ClientMetricsPush]:
+    """As many of the newest as have VALUES_MAX values together, in their order; the newest in any case."""
+    found: list[ClientMetricsPush] = []
+    count = 0
+    for node_id, push in reversed(pushes):
+        decoded = _decoded(node_id, push)
+        count += len(decoded.metrics)
+        if found and count > VALUES_MAX:
+            break
+        found.append(decoded)
+    return found[::-1]
 
 
 def _decoded(node_id: int, push: Push) -> ClientMetricsPush:

@@ -103,7 +103,7 @@ class GroupCoordinatorSettings(Area):
     group_consumer_min_session_timeout_ms: int = 45_000
     group_consumer_max_session_timeout_ms: int = 60_000
     group_streams_max_size: int = INT_MAX
-    group_streams_initial_rebalance_delay_ms: int = 3_000
+    group_streams_initial_rebalance_delay_ms: int = 0
     group_streams_num_standby_replicas: int = 0
     group_streams_max_standby_replicas: int = 2
     group_streams_assignment_interval_ms: int = 1_000

@@ -16,6 +16,11 @@ DIFFERENT_DEFAULTS: Mapping[str, tuple[str, str | None, str]] = {
         "3000",
         "the first group is there at once; nobody waits for more members (--strict initial-rebalance-delay)",
     ),
+    "group.streams.initial.rebalance.delay.ms": (
+        "0",
+        "3000",
+        "a streams application has its tasks at once (--strict initial-rebalance-delay)",
+    ),
     "listeners": (
         "PLAINTEXT://localhost:9092",
         "PLAINTEXT://:9092",

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from kafkapy.settings.errors import SettingsError, shortened
 from kafkapy.settings.kerberos import Rule, parse_rules
 from kafkapy_wire.sasl import jaas
+from kafkapy_wire.sasl.client import MODULES as CLIENT_MODULES
 from kafkapy_wire.sasl.client import client_exchange
 from kafkapy_wire.sasl.jaas import InvalidJaas, LoginModule
 
@@ -228,9 +229,9 @@ def node_login(settings: Settings, listener_name: str, mechanism: str) -> LoginM
 
 def check_node_login(settings: Settings, listener_name: str, mechanism: str, name: str) -> None:
     """Raises SettingsError: this node could not log in at others. `name` is the setting that says the mechanism."""
-    if mechanism not in MODULES:
+    if mechanism not in CLIENT_MODULES:
         raise SettingsError(
-            f"{name} is {shortened(mechanism)}, which is not served: write one of {', '.join(MODULES)}", name
+            f"{name} is {shortened(mechanism)}, which is not served: write one of {', '.join(CLIENT_MODULES)}", name
         )
     found = mechanism_settings(settings, listener_name, mechanism)
     try:

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kafkapy.log_lines import shown
 from kafkapy.telemetry.instances import ClientInstance
-from kafkapy.telemetry.received import Push, ReceivedMetrics
 from kafkapy_controller.image import ConfigResourceType
 from kafkapy_wire.compression import Compression
 from kafkapy_wire.errors import ErrorCode, KafkaError
@@ -24,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from kafkapy.settings.current import CurrentSettings
-    from kafkapy.telemetry.subscriptions import Subscription
+    from kafkapy.telemetry.received import ReceivedMetrics
+    from kafkapy.telemetry.subscriptions import Asked, Subscription
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage
 
@@ -38,8 +37,7 @@ _COMPRESSIONS: Final = frozenset(map(int, Compression))
 _MAY_ASK_AGAIN: Final = frozenset({ErrorCode.UNKNOWN_SUBSCRIPTION_ID, ErrorCode.UNSUPPORTED_COMPRESSION_TYPE})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskingClient:
+class AskingClient(NamedTuple):
     """Who sends a request."""
 
     connection: int
@@ -49,7 +47,7 @@ class AskingClient:
     software_version: str
     address: str
     port: int
-    when_closed: Callable[[Callable[[], None]], None] = field(repr=False)
+    when_closed: Callable[[Callable[[], None]], None]
     """Call that when the connection is closed."""
 
     def attributes(self, client_instance_id: Uuid) -> Mapping[str, str]:
@@ -68,13 +66,23 @@ class ClientMetrics:
     """All of it at one broker. What a broker does not know of a client, because another one does, is made anew."""
 
     def __init__(self, settings: CurrentSettings, image: Callable[[], MetadataImage]) -> None:
-        self.received = ReceivedMetrics()
+        self._received: ReceivedMetrics | None = None
         self._settings = settings
         self._image = image
         self._subscriptions: list[Subscription] | None = None
+        self._asked: dict[Asked, Asked] = {}
         self._version = 0
         self._instances: OrderedDict[Uuid, ClientInstance] = OrderedDict()
         self._by_connection: dict[int, Uuid] = {}
+
+    @property
+    def received(self) -> ReceivedMetrics:
+        """The newest pushes; made when the first one comes, or somebody looks."""
+        if self._received is None:
+            from kafkapy.telemetry.received import ReceivedMetrics
+
+            self._received = ReceivedMetrics()
+        return self._received
 
     @property
     def has_receiver(self) -> bool:
@@ -85,6 +93,7 @@ class ClientMetrics:
         """If subscriptions have changed, clients are asked for what they say now from the next request on."""
         if any(resource_type == ConfigResourceType.CLIENT_METRICS for resource_type, _ in delta.changed_configs):
             self._subscriptions = None
+            self._asked.clear()
             self._version += 1
 
     def get(self, client_instance_id: Uuid, client: AskingClient, now_ms: int) -> ClientInstance:
@@ -139,6 +148,8 @@ class ClientMetrics:
         """Keep what was pushed, if the settings name the receiver."""
         if not data or not self.has_receiver:
             return
+        from kafkapy.telemetry.received import Push
+
         push = Push(
             client_instance_id=instance.client_instance_id,
             client_id=client.client_id or "",
@@ -167,9 +178,9 @@ class ClientMetrics:
 
             if self._subscriptions is None:
                 self._subscriptions = subscriptions_of(self._image())
-            attributes = client.attributes(client_instance_id) if instance is None else instance.attributes
-            asked = asked_of(attributes, self._subscriptions)
-            instance = ClientInstance(client_instance_id, attributes, asked, self._version)
+            asked = asked_of(client.attributes(client_instance_id), self._subscriptions)
+            asked = self._asked.setdefault(asked, asked)  # most clients are asked for the same
+            instance = ClientInstance(client_instance_id, asked, self._version)
             self._instances[client_instance_id] = instance
             self._remember_connection(client, client_instance_id)
             if len(self._instances) > INSTANCES_MAX:

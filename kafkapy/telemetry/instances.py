@@ -9,8 +9,6 @@ from google_crc32c import value as crc32c
 from kafkapy_wire.errors import ErrorCode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from kafkapy.telemetry.subscriptions import Asked
     from kafkapy_wire.uuid import Uuid
 
@@ -24,7 +22,6 @@ class ClientInstance:
         "_last_get_ms",
         "_last_push_ms",
         "asked",
-        "attributes",
         "client_instance_id",
         "expires_at_ms",
         "is_terminating",
@@ -36,13 +33,10 @@ class ClientInstance:
     def __init__(
         self,
         client_instance_id: Uuid,
-        attributes: Mapping[str, str],
         asked: Asked,
         subscriptions_version: int,
     ) -> None:
         self.client_instance_id = client_instance_id
-        self.attributes = attributes
-        """What subscriptions match: `client_id` and the like, as the client was when it first came."""
         self.asked = asked
         self.subscriptions_version = subscriptions_version
         self.subscription_id = subscription_id(asked, client_instance_id)

@@ -28,6 +28,11 @@ class Push:
     data: bytes
     """OTLP's MetricsData, decompressed."""
 
+    @property
+    def size(self) -> int:
+        """About the memory that it takes: a client id may be as long as the client likes."""
+        return len(self.data) + len(self.client_id) + len(self.software)
+
 
 class ReceivedMetrics:
     """The newest pushes, PUSHES_MAX of them and BYTES_MAX bytes at most: the oldest go."""
@@ -42,9 +47,9 @@ class ReceivedMetrics:
 
     def add(self, push: Push) -> None:
         self._pushes.append(push)
-        self._bytes += len(push.data)
+        self._bytes += push.size
         while len(self._pushes) > PUSHES_MAX or self._bytes > BYTES_MAX:
-            self._bytes -= len(self._pushes.popleft().data)
+            self._bytes -= self._pushes.popleft().size
 
     def clear(self) -> None:
         self._pushes.clear()

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kafkapy.control.arguments import InvalidArgument
     from kafkapy.control.values import (
+        ClientMetric,
+        ClientMetricsPush,
         Connection,
         FaultState,
         Group,
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncFault",
     "AsyncKafka",
+    "ClientMetric",
+    "ClientMetricsPush",
     "Connection",
     "Exchange",
     "Fault",

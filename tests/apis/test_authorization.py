@@ -13,6 +13,7 @@ from kafkapy.apis import API_MODULES, CONTROLLER_API_MODULES
 from kafkapy.apis.authorizing import OWN, RULES
 from kafkapy.node import Node
 from kafkapy_controller.acl import (
+    CLUSTER_NAME,
     Acl,
     AclOperation,
     PatternType,
@@ -39,6 +40,13 @@ from kafkapy_wire.messages.list_offsets import (
 )
 from kafkapy_wire.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
 from kafkapy_wire.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
+from kafkapy_wire.messages.streams_group_heartbeat import (
+    StreamsGroupHeartbeatRequest,
+    StreamsGroupHeartbeatResponse,
+    Subtopology,
+    TopicInfo,
+    Topology,
+)
 from kafkapy_wire.record_formats.metadata import RemoveAccessControlEntryRecord
 from kafkapy_wire.uuid import random_uuid
 from tests.shell.running_node import batch, connect, running_node, trio_test
@@ -290,3 +298,57 @@ async def test_each_denied_operation_is_a_line_but_not_more_than_some_a_second(
         "Principal = User:ANONYMOUS is Denied operation = DESCRIBE from host = 127.0.0.1 on resource = TOPIC:LITERAL:t0"
     )
     assert len(lines) < 60
+
+
+@trio_test
+async def test_a_member_of_a_streams_group_is_told_which_internal_topics_it_may_not_create(tmp_path: Path) -> None:
+    names = ["log-0", "log-1"]
+    async with running_node(tmp_path, OPEN) as node, connect(node) as client:
+        await client.create_topic("in")
+        await client.ask(FindCoordinatorRequest(key_type=0, coordinator_keys=["g"]), FindCoordinatorResponse)
+    async with running_node(tmp_path, AUTHORIZER) as node, connect(node) as client:
+        joins = StreamsGroupHeartbeatRequest(
+            group_id="g",
+            member_id="m",
+            rebalance_timeout_ms=60_000,
+            process_id="p",
+            topology=Topology(
+                subtopologies=[
+                    Subtopology(
+                        subtopology_id="0",
+                        source_topics=["in"],
+                        state_changelog_topics=[TopicInfo(name=name) for name in names],
+                    )
+                ]
+            ),
+            active_tasks=[],
+            standby_tasks=[],
+            warmup_tasks=[],
+        )
+
+        async def join() -> StreamsGroupHeartbeatResponse:
+            with trio.fail_after(20):
+                while True:
+                    answer = await client.ask(joins, StreamsGroupHeartbeatResponse)
+                    if answer.error_code != ErrorCode.COORDINATOR_LOAD_IN_PROGRESS:
+                        return answer
+                    await trio.sleep(0.01)
+
+        assert (await join()).error_code == ErrorCode.GROUP_AUTHORIZATION_FAILED
+        allow(node, AclOperation.READ, "g", ResourceType.GROUP)
+        for name in ("in", *names):
+            assert (await join()).error_code == ErrorCode.TOPIC_AUTHORIZATION_FAILED
+            allow(node, AclOperation.DESCRIBE, name)
+        for forbidden in (names, names[:1]):
+            statuses = (await join()).status
+            assert statuses
+            assert statuses[0].status_detail.endswith(f"; Unauthorized to CREATE on topics {', '.join(forbidden)}.")
+            allow(node, AclOperation.CREATE, names[1])
+        await trio.sleep(0.1)
+        assert node.broker.metadata.image.topics.keys() >= {"in"}
+        assert not node.broker.metadata.image.topics.keys() & {*names}
+        allow(node, AclOperation.CREATE, CLUSTER_NAME, ResourceType.CLUSTER)
+        with trio.fail_after(20):
+            while (await join()).status:  # noqa: ASYNC110
+                await trio.sleep(0.01)
+        assert node.broker.metadata.image.topics.keys() >= {*names}

@@ -73,6 +73,7 @@ def ask(node: Lab, step: Step) -> Any:
 def without_our_defaults(answer: Any) -> Any:
     """Without the settings whose defaults are ours, unless the recorded broker was given them too."""
     ours = DIFFERENT_DEFAULTS.keys() - STATIC.keys()
+    ours |= {name.removeprefix("group.") for name in ours}  # what is the broker's default for groups
     if isinstance(answer, dict):
         return {name: without_our_defaults(value) for name, value in answer.items() if name not in ours}
     return [without_our_defaults(value) for value in answer] if isinstance(answer, list) else answer

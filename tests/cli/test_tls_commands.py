@@ -87,7 +87,7 @@ def test_what_is_wrong_is_told_in_one_line(run: Kafkapy, secure: Secure, tmp_pat
     cases: tuple[tuple[list[str], str], ...] = (
         ([], "closed the connection: is it a TLS or SASL listener? Then give --command-config"),
         (["--command-config", "/no/such"], "cannot read /no/such (No such file or directory)"),
-        (["--command-config", secure.settings("alice", security_protocol="SSH")], "it is one of PLAINTEXT, SSL"),
+        (["--command-config", secure.settings("alice", security_protocol="SSH")], "there are PLAINTEXT, SSL"),
         (
             ["--command-config", secure.settings("alice", ssl_truststore_location="/no/such")],
             "ssl.truststore.location nam",

@@ -99,7 +99,7 @@ class StreamsLab(GroupLab):
 
     async def assigned(self) -> None:
         """Wait until the worker thread has assigned large groups, and that is written."""
-        while any(_has_work_in_background(shard) for _, shard in self.groups._runtime.loaded_shards()):
+        while any(has_work_in_background(shard) for _, shard in self.groups._runtime.loaded_shards()):
             await trio.lowlevel.checkpoint()
 
     # -- topics and settings
@@ -193,5 +193,5 @@ def statuses(answer: StreamsGroupHeartbeatResponse) -> list[int]:
     return [status.status_code for status in answer.status or ()]
 
 
-def _has_work_in_background(shard: GroupShard) -> bool:
+def has_work_in_background(shard: GroupShard) -> bool:
     return bool(cast("StreamsGroups", shard.kind(GroupType.STREAMS))._membership._large_groups._being_assigned)

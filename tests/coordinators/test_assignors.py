@@ -147,8 +147,8 @@ def test_assignments_are_those_of_apache_kafka(oracle: Oracle, name: str, *, is_
             group.change()
 
 
-ELSEWHERE_PERCENT_MAX = 3
-"""Of assignments of share groups: where Java's tables collide, a partition may go to another member."""
+ELSEWHERE_MAX = 2
+"""Of the assignments of share groups: now and then a partition goes to another member."""
 
 
 @pytest.mark.parametrize("is_homogeneous", [True, False], ids=["same", "mixed"])
@@ -166,7 +166,7 @@ def test_assignments_of_share_groups_are_those_of_apache_kafka(oracle: Oracle, *
             assert _read(assigned) == _read(expected), f"seed {seed}, step {step}"
             group.take(expected)
             group.change()
-    assert different * 100 <= len(SEEDS) * STEPS * ELSEWHERE_PERCENT_MAX
+    assert different <= ELSEWHERE_MAX
 
 
 def _read(assigned: dict[str, Target]) -> set[tuple[Uuid, int]]:

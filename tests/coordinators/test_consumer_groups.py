@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from kafkapy.coordinators.group.consumer import membership, requests
+from kafkapy.coordinators.group import topic_metadata
+from kafkapy.coordinators.group.consumer import membership, records, requests
+from kafkapy.coordinators.group.epochs import LAST_EPOCH
+from kafkapy.coordinators.runtime import partition_for
 from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.records import NewRecord
+from kafkapy_wire.records.building import build_batch_and_header
 from tests.coordinators.consumer_lab import ConsumerLab
-from tests.coordinators.group_lab import GROUP
+from tests.coordinators.group_lab import GROUP, PARTITION_COUNT
 
 NONE = ErrorCode.NONE
 
@@ -236,7 +241,7 @@ async def test_what_a_hostile_member_may_cost_is_bounded(lab: ConsumerLab, monke
     assert codes == [NONE, NONE, NONE, ErrorCode.GROUP_MAX_SIZE_REACHED]
     lab.advance(45_000)
     assert lab.state() == "Empty", "who never beats is gone after a session"
-    monkeypatch.setattr(membership, "TOPICS_MAX", 5)
+    monkeypatch.setattr(topic_metadata, "TOPICS_MAX", 5)
     monkeypatch.setattr(membership, "NAMES_MAX", 7)
     codes = [lab.joins(name, *topics).error_code for name, topics in (("a", "1234"), ("b", "56"), ("b", "125"))]
     assert codes == [NONE, ErrorCode.INVALID_REQUEST, NONE]
@@ -258,3 +263,18 @@ async def test_where_the_protocol_is_off_it_is_refused(lab: ConsumerLab) -> None
     lab.use_settings()
     await lab.restart()
     assert lab.beat("a", 2).error_code == NONE
+
+
+async def test_a_group_in_its_last_epoch_can_be_left_and_deleted(lab: ConsumerLab) -> None:
+    """No group gets there by itself, but somebody may have written the record."""
+    lab.topic("events", 2)
+    written = [records.group_epoch(GROUP, LAST_EPOCH, 0), records.target_epoch(GROUP, LAST_EPOCH, 0)]
+    batch = build_batch_and_header([NewRecord(1, record.key, record.value) for record in written])
+    lab.log.append(partition_for(GROUP, PARTITION_COUNT), batch)
+    await lab.restart()
+    for member_id in "ab":
+        assert lab.joins(member_id, "events").member_epoch == LAST_EPOCH
+    assert lab.beat("a", -1).error_code == NONE
+    lab.advance(45_000)
+    assert lab.state() == "Empty"
+    assert lab.groups.delete_group(GROUP).result() is NONE

@@ -11,6 +11,7 @@ from random import Random
 
 import pytest
 
+from kafkapy.coordinators.group import topic_metadata
 from kafkapy.coordinators.share import SharePartitionKey
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.share_group_heartbeat import ShareGroupHeartbeatResponse
@@ -200,3 +201,10 @@ async def test_somebody_reads_every_partition_and_nobody_what_it_has_not_named(s
                 await moves.one()
             await moves.settle()
             await moves.restart()
+
+
+async def test_what_the_members_name_all_together_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topic_metadata, "TOPICS_MAX", 5)
+    async with ShareGroupLab(0).running() as lab:
+        codes = [lab.share(name, 0, *topics).error_code for name, topics in (("a", "1234"), ("b", "56"), ("b", "125"))]
+        assert codes == [ErrorCode.NONE, ErrorCode.INVALID_REQUEST, ErrorCode.NONE]

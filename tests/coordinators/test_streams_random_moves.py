@@ -108,7 +108,7 @@ class Client:
             answer = self.send(epoch, active={"0": {0, 99}, "none": {1}})
             assert answer.error_code != ErrorCode.NONE, answer
             answer = self.send(epoch)
-            assert answer.error_code in REJOIN, answer
+            assert answer.error_code in REJOIN | {ErrorCode.FENCED_INSTANCE_ID}, answer
 
     def leave(self) -> None:
         self.send(self.random.choice((-1, -2)) if self.instance_id else -1)

@@ -2,118 +2,32 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compat_tests.apache_kafka import MissingTool
-from compat_tests.tools import skip_or_fail
 from kafkapy.settings import Settings, SettingsError
 from kafkapy.settings.kerberos import local_name, parse_rules
 from kafkapy_wire.errors import ErrorCode
+from tests.network.kerberos_realm import PASSWORD, REALM, SERVICE, running_realm
 from tests.network.test_logins import handshake, is_served, token
 from tests.shell.running_node import Client, connect, running_node, trio_test
 
 if TYPE_CHECKING:
     from kafkapy.node import Node
 
-REALM = "KAFKAPY.TEST"
-SERVICE = f"kafka/localhost@{REALM}"
 MODULE = "com.sun.security.auth.module.Krb5LoginModule"
 PREFIX = "listener.name.sasl_plaintext"
-START_SECONDS = 30
-PASSWORD = "secret"
-
-
-def tool(name: str) -> str:
-    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-    if found is None:
-        skip_or_fail(MissingTool(f"{name} (apt-get install krb5-kdc krb5-admin-server)"))
-    return found
 
 
 @pytest.fixture(scope="module")
 def realm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A directory with a running KDC's keytab `kafka.keytab`; the environment says where the KDC is."""
-    if find_spec("gssapi") is None:
-        skip_or_fail(MissingTool("gssapi (apt-get install libkrb5-dev, and the extra kerberos)"))
-    server, admin, database = tool("krb5kdc"), tool("kadmin.local"), tool("kdb5_util")
+    """The directory of a running KDC."""
     directory = tmp_path_factory.mktemp("kdc")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    (directory / "krb5.conf").write_text(
-        f"""
-[libdefaults]
-    default_realm = {REALM}
-    dns_lookup_kdc = false
-    dns_lookup_realm = false
-    dns_canonicalize_hostname = false
-    rdns = false
-    udp_preference_limit = 1
-[realms]
-    {REALM} = {{
-        kdc = 127.0.0.1:{port}
-    }}
-"""
-    )
-    (directory / "kdc.conf").write_text(
-        f"""
-[kdcdefaults]
-    kdc_listen = 127.0.0.1:{port}
-    kdc_tcp_listen = 127.0.0.1:{port}
-[realms]
-    {REALM} = {{
-        database_name = {directory}/principal
-        key_stash_file = {directory}/stash
-    }}
-"""
-    )
-    environment = {
-        "KRB5_CONFIG": str(directory / "krb5.conf"),
-        "KRB5_KDC_PROFILE": str(directory / "kdc.conf"),
-        "KRB5RCACHEDIR": str(directory),
-    }
-    patch = pytest.MonkeyPatch()
-    for name, value in environment.items():
-        patch.setenv(name, value)
-
-    def run(*command: str) -> None:
-        subprocess.run(command, check=True, capture_output=True, timeout=START_SECONDS)
-
-    run(database, "create", "-s", "-r", REALM, "-P", "master")
-    for query in (
-        f"addprinc -randkey {SERVICE}",
-        f"addprinc -pw {PASSWORD} alice",
-        f"addprinc -pw {PASSWORD} Bob/admin",
-        f"ktadd -k {directory}/kafka.keytab {SERVICE}",
-        f"ktadd -norandkey -k {directory}/alice.keytab alice",
-    ):
-        run(admin, "-r", REALM, "-q", query)
-    kdc = subprocess.Popen([server, "-n", "-r", REALM], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        until = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                assert kdc.poll() is None, "the KDC has ended"
-                assert time.monotonic() < until, "the KDC does not listen"
-                time.sleep(0.05)
+    with running_realm(directory):
         yield directory
-    finally:
-        kdc.terminate()
-        kdc.wait(START_SECONDS)
-        patch.undo()
 
 
 def settings(realm: Path, **more: str) -> dict[str, str]:

@@ -13,11 +13,22 @@ from kafkapy.cli import main
 from kafkapy.clock import ManualClock
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
+from kafkapy_wire.messages.describe_configs import (
+    DescribeConfigsRequest,
+    DescribeConfigsResource,
+    DescribeConfigsResponse,
+)
+from kafkapy_wire.messages.incremental_alter_configs import (
+    AlterableConfig,
+    AlterConfigsResource,
+    IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResponse,
+)
 from kafkapy_wire.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
 from kafkapy_wire.messages.sasl_authenticate import SaslAuthenticateRequest, SaslAuthenticateResponse
 from kafkapy_wire.messages.sasl_handshake import SaslHandshakeRequest, SaslHandshakeResponse
 from kafkapy_wire.sasl import scram
-from tests.shell.running_node import SIZE, Client, connect, running_node, trio_test, until_parked
+from tests.shell.running_node import BROKER, SIZE, Client, connect, running_node, trio_test, until_parked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -379,3 +390,33 @@ async def test_one_mechanism_may_have_sessions_of_its_own(tmp_path: Path) -> Non
     own = {"listener_name_sasl_plaintext_plain_connections_max_reauth_ms": "5000"}
     async with node_with_logins(tmp_path, connections_max_reauth_ms="10000", **own) as node, connect(node) as client:
         assert (await log_in(client)).session_lifetime_ms == 5_000
+
+
+@trio_test
+async def test_users_may_be_changed_while_a_node_runs(tmp_path: Path) -> None:
+    """By the listener's dynamic sasl.jaas.config; no answer and no line of the log shows it."""
+    name = f"{PREFIX}.plain.sasl.jaas.config"
+    async with node_with_logins(tmp_path, connection_failed_authentication_delay_ms="0") as node:
+        async with connect(node) as client:
+            await log_in(client)
+            await client.alter_config(BROKER, str(node.node_id), name, f'{PLAIN} required user_carol="changed";')
+            request = DescribeConfigsRequest(
+                resources=[DescribeConfigsResource(resource_type=BROKER, resource_name=str(node.node_id))]
+            )
+            described = await client.ask(request, DescribeConfigsResponse)
+            configs = {config.name: config for config in described.results[0].configs}
+            assert configs[name].is_sensitive
+            assert configs[name].value is None
+            assert "changed" not in repr(described)
+            refused = AlterableConfig(name=name, config_operation=0, value=f"{PLAIN} required user_carol=")
+            resource = AlterConfigsResource(resource_type=BROKER, resource_name=str(node.node_id), configs=[refused])
+            answer = await client.ask(
+                IncrementalAlterConfigsRequest(resources=[resource]), IncrementalAlterConfigsResponse
+            )
+            assert answer.responses[0].error_code == ErrorCode.INVALID_REQUEST
+            assert await is_served(client)  # who has logged in goes on
+        async with connect(node) as client:
+            await log_in(client, "carol", "changed")
+        async with connect(node) as client:
+            await handshake(client)
+            assert (await token(client, b"\0alice\0secret")).error_code == ErrorCode.SASL_AUTHENTICATION_FAILED

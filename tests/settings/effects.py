@@ -96,6 +96,7 @@ BROKER_EFFECTS = {
     "cluster/test_sasl_between_nodes.py::test_a_cluster_whose_nodes_log_in_at_one_another": """
         sasl.mechanism.controller.protocol sasl.mechanism.inter.broker.protocol
     """,
+    "network/test_kerberos_logins.py::test_a_ticket_says_who_a_client_is": "sasl.kerberos.principal.to.local.rules",
     "network/test_logins.py::test_a_client_that_has_authenticated_is_served_as_its_user": """
         sasl.enabled.mechanisms
     """,

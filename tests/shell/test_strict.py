@@ -300,27 +300,33 @@ async def described(client: Client, *names: str) -> dict[str, tuple[str | None, 
 
 
 STATIC, DEFAULT = 4, 5
-WITH_OTHER_DEFAULTS = ("group.initial.rebalance.delay.ms", "socket.receive.buffer.bytes", "socket.send.buffer.bytes")
+WITH_OTHER_DEFAULTS = (
+    "group.initial.rebalance.delay.ms",
+    "group.streams.initial.rebalance.delay.ms",
+    "socket.receive.buffer.bytes",
+    "socket.send.buffer.bytes",
+)
 
 
 @trio_test
 async def test_kafkas_defaults_hold_for_what_was_not_given(tmp_path: Path) -> None:
     async with strict_node(tmp_path / "all") as node, connect(node) as client:
-        values = [("3000", DEFAULT), ("102400", DEFAULT), ("102400", DEFAULT)]
+        values = [("3000", DEFAULT), ("3000", DEFAULT), ("102400", DEFAULT), ("102400", DEFAULT)]
         assert list((await described(client, *WITH_OTHER_DEFAULTS)).values()) == values
         now = node.settings.now
         assert now.groups.group_initial_rebalance_delay_ms == 3_000
+        assert now.groups.group_streams_initial_rebalance_delay_ms == 3_000
         assert now.network.socket_send_buffer_bytes == now.network.socket_receive_buffer_bytes == 102_400
         await client.alter_config(BROKER, "", "log.cleaner.threads", "2")  # other settings change: they still hold
         assert node.settings.now is not now
         assert node.settings.now.groups.group_initial_rebalance_delay_ms == 3_000
     given = {"socket.send.buffer.bytes": "5000", "group.initial.rebalance.delay.ms": "7"}
     async with strict_node(tmp_path / "given", settings=given) as node, connect(node) as client:
-        values = [("7", STATIC), ("102400", DEFAULT), ("5000", STATIC)]
+        values = [("7", STATIC), ("3000", DEFAULT), ("102400", DEFAULT), ("5000", STATIC)]
         assert list((await described(client, *WITH_OTHER_DEFAULTS)).values()) == values
         assert node.settings.now.groups.group_initial_rebalance_delay_ms == 7
     async with strict_node(tmp_path / "others", "fenced-fetches") as node, connect(node) as client:
-        values = [("0", STATIC), ("409600", STATIC), ("409600", STATIC)]
+        values = [("0", STATIC), ("0", STATIC), ("409600", STATIC), ("409600", STATIC)]
         assert list((await described(client, *WITH_OTHER_DEFAULTS)).values()) == values
 
 

@@ -126,6 +126,7 @@ class ClusterSimulation:
         self.queue.after(self.random.randint(500, 3_000), self.misfortune.act)
         self.queue.run(TROUBLE_MS, self.auditor.check)
         self._make_peace()
+        self.auditor.check()  # nodes that were paused have gone on
         self.queue.run(TROUBLE_MS + PEACE_MS // 2, self.auditor.check)
         before = self.clients.acknowledged
         self.queue.run(TROUBLE_MS + PEACE_MS * 3 // 4, self.auditor.check)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -113,10 +114,30 @@ def test_the_oldest_pushes_go(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(10):
         lab.get(number)
         lab.push(number, bytes([number]) * (100 if number < 8 else 700))
-    assert [push.data[0] for push in lab.metrics.received] == [7, 8, 9]
+    assert [push.data[0] for push in lab.metrics.received] == [8, 9], "names take room, too"
     lab.get(10)
     lab.push(10, bytes(900))
     assert [len(push.data) for push in lab.metrics.received] == [900]
+    monkeypatch.setattr(received, "BYTES_MAX", 1_000_000)
+    for number in range(11, 14):
+        lab.get(number)
+        lab.push(number)
+    assert len(list(lab.metrics.received)) == 3
+
+
+def test_a_long_client_id_is_kept_once_and_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(received, "BYTES_MAX", 100_000)
+    lab = Lab()
+    tracemalloc.start()
+    try:
+        for number in range(1_000):
+            name = chr(97 + number % 26) * 30_000
+            instance = lab.metrics.get(instance_id(number), lab.client(client_id=name), NOW_MS)
+            lab.metrics.keep(instance, lab.client(client_id=name), b"otlp", NOW_MS)
+        assert tracemalloc.get_traced_memory()[0] < 3_000_000
+    finally:
+        tracemalloc.stop()
+    assert len(list(lab.metrics.received)) == 3
 
 
 def test_a_client_is_forgotten_when_its_connection_is_closed_or_when_it_was_silent() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from compat_tests.differential.peer import Connection, Peer
 from compat_tests.differential.registry import scenario
-from compat_tests.differential.scenarios.configs import CLIENT_METRICS, DELETE, SET, incremental
+from compat_tests.differential.scenarios.configs import APPEND, CLIENT_METRICS, DELETE, SET, SUBTRACT, incremental
 from kafkapy_wire.compression import Compression, compress
 from kafkapy_wire.message import Message
 from kafkapy_wire.messages.get_telemetry_subscriptions import GetTelemetrySubscriptionsRequest
@@ -202,3 +202,33 @@ def subscriptions_change_and_connections_close(peer: Peer) -> None:
     finally:
         unsubscribe(peer, "changes")
     until_subscribed(peer, 3600)
+
+
+@scenario
+def settings_of_subscriptions(peer: Peer) -> None:
+    """What a subscription may say. Patterns are those that RE2 and Java read alike."""
+
+    def ask(label: str, *changes: tuple[str, int, str | None], name: str = "checked") -> None:
+        for version in (0, 1):
+            peer.ask(incremental(CLIENT_METRICS, name, *changes, validate_only=True), version, label)
+
+    for interval in ("99", "100", "3600000", "3600001", "0", "-1", "x", "", " 200 ", "1e3", "99999999999"):
+        ask(f"interval {interval!r}", ("interval.ms", SET, interval))
+    for pattern in (
+        *("client_id=a", "client_id=", "=a", "client_id", "client_id=a=b", "client_id==", "client_id=a=", "=", ""),
+        *(" client_id = a ", "client_id=a,client_id=b", "client_id=a,client_id=a", "no.such=a", "CLIENT_ID=a"),
+        *("client_id=(", "client_id=[", "client_id=*", "client_id=a{2}", r"client_id=\\d+", "client_id=a|b", ","),
+        *("client_id=a,,client_software_name=b", "client_source_port=1,client_source_address=2,client_instance_id=3"),
+    ):
+        ask(f"match {pattern!r}", ("match", SET, pattern))
+    for metrics in ("", "*", "a,b", "a,a", ",", "a,", " a , b ", "x" * 300):
+        ask(f"metrics {metrics[:9]!r}", ("metrics", SET, metrics))
+    ask("an unknown setting", ("no.such", SET, "1"))
+    ask("an unknown setting is deleted", ("no.such", DELETE, None))
+    ask("an empty name", ("interval.ms", SET, "200"), name="")
+    ask("appended", ("metrics", APPEND, "a"))
+    ask("subtracted", ("metrics", SUBTRACT, "a"))
+    ask("appended to a number", ("interval.ms", APPEND, "1"))
+    ask("an unknown operation", ("interval.ms", 7, "1"))
+    ask("several are wrong", ("interval.ms", SET, "1"), ("match", SET, "x"), ("no.such", SET, "1"))
+    ask("two are wrong", ("interval.ms", SET, "1"), ("match", SET, "x"))

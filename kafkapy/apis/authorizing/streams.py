@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kafkapy.apis.authorizing.groups import with_operations
 from kafkapy.apis.authorizing.rule import Parts, Served, handle_in_part, then
+from kafkapy.coordinators.group.streams.requests import NAMES_MAX
 from kafkapy.security.access import check, is_allowed
 from kafkapy_controller.acl import AclOperation, ResourceType
 from kafkapy_controller.topic_names import INTERNAL_TOPICS, is_valid_topic_name
@@ -25,8 +26,8 @@ def heartbeat(served: Served, request: StreamsGroupHeartbeatRequest, context: No
     check(context, AclOperation.READ, ResourceType.GROUP, request.group_id)
     if request.topology is not None:
         names = _topics(request.topology.subtopologies)
-        # Names that no topology may have are refused first, by the handler.
-        if all(name not in INTERNAL_TOPICS and is_valid_topic_name(name) for name in names):
+        # What no topology may have is refused first, by the handler.
+        if len(names) <= NAMES_MAX and all(name not in INTERNAL_TOPICS and is_valid_topic_name(name) for name in names):
             for name in names:
                 check(context, AclOperation.DESCRIBE, ResourceType.TOPIC, name)
     return served.handle(request, context)

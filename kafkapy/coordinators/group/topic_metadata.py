@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage, TopicImage
@@ -17,6 +18,17 @@ if TYPE_CHECKING:
 NO_TOPICS_HASH = 0
 NAMES_LENGTH_MAX = 2_500_000
 """Characters of the topic names of one member: those of 10,000 topics, which have 249 at most."""
+
+
+TOPICS_MAX = 20_000
+"""Different topics that the members of a group name: a few ten milliseconds of work with each change."""
+
+
+def refuse_too_many_topics(named: Mapping[str, int], topics: AbstractSet[str]) -> None:
+    """`named`: by all members; `topics`: by one of them from now on. Raises KafkaError(INVALID_REQUEST)."""
+    if len(named) + len(topics - named.keys()) > TOPICS_MAX:
+        message = f"The members of the group name more than {TOPICS_MAX} different topics."
+        raise KafkaError(ErrorCode.INVALID_REQUEST, message)
 
 
 def refuse_too_long_names(names: Sequence[str] | None) -> None:
@@ -34,7 +46,7 @@ def metadata_hash(topics: Iterable[str], image: MetadataImage) -> int:
     Differs: Apache Kafka hashes by XXH3 and includes racks. A group that moves between the two is assigned anew once.
     """
     digest = blake2b(digest_size=8)
-    found = [image.topics[topic] for topic in sorted(topics) if topic in image.topics]
+    found = [image.topics[topic] for topic in sorted([topic for topic in topics if topic in image.topics])]
     if not found:
         return NO_TOPICS_HASH
     for topic in found:

@@ -1,5 +1,5 @@
-"""Groups of a type that this broker does not serve, which another broker has stored: streams groups, and consumer
-groups where group.coordinator.rebalance.protocols does not name them.
+"""Stored groups of a type that this broker does not serve: streams and consumer groups where
+group.coordinator.rebalance.protocols does not name them.
 
 They have no members here, even if their records have some. So such a group counts as empty: its committed
 offsets are fetched, committed and deleted as before, and it may be deleted. The first JoinGroup under the name of a

@@ -95,9 +95,9 @@ def grown_place_order(places: Collection[tuple[Uuid, int]]) -> list[tuple[Uuid, 
     return _in_buckets(places, _place_hash, _grown_capacity(len(places)))
 
 
-def number_order(numbers: Collection[int]) -> list[int]:
-    """The elements of a set that was filled one by one, in ascending order."""
-    return _in_buckets(sorted(numbers), int, _grown_capacity(len(numbers)))
+def grown_number_order(numbers: Collection[int]) -> list[int]:
+    """The elements of a set that was filled one by one."""
+    return _in_buckets(numbers, int, _grown_capacity(len(numbers)))
 
 
 def _place_hash(place: tuple[Uuid, int]) -> int:
@@ -105,7 +105,8 @@ def _place_hash(place: tuple[Uuid, int]) -> int:
 
 
 def _roomy_capacity(count: int) -> int:
-    return 1 << (max(int(count / 0.75 + 1), 1) - 1).bit_length()
+    """As Kafka's assignors ask for it: with room for one more."""
+    return 1 << (int((count + 1) / 0.75 + 1) - 1).bit_length()
 
 
 def _grown_capacity(count: int) -> int:

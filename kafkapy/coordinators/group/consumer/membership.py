@@ -21,7 +21,8 @@ from kafkapy.coordinators.group.consumer.member import (
 )
 from kafkapy.coordinators.group.consumer.reconciliation import Step
 from kafkapy.coordinators.group.consumer.subscriptions import subscribed_topics
-from kafkapy.coordinators.group.topic_metadata import metadata_hash, topic_ids
+from kafkapy.coordinators.group.epochs import next_epoch
+from kafkapy.coordinators.group.topic_metadata import metadata_hash, refuse_too_many_topics, topic_ids
 from kafkapy.coordinators.runtime import Decision
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.consumer_group_heartbeat import (
@@ -49,9 +50,6 @@ T = TypeVar("T")
 MEMBERS_MAX = 10_000
 """Of a group, whatever group.consumer.max.size says: who makes members that never beat has room for so many."""
 
-
-TOPICS_MAX = 20_000
-"""Different topics that the members of a group name: a few ten milliseconds of work with each change."""
 
 NAMES_MAX = 500_000
 """Topics that the members of a group name, each member's counted: about a hundred megabytes."""
@@ -171,7 +169,7 @@ class Membership:
         """
         group = draft.group
         if member.topics != before.topics:
-            refuse_too_many_topics(group, before, member)
+            _refuse_too_many_names(group, before, member)
         if not member.says_the_same(before) or (member.member_id not in group.members and draft.replaced is None):
             draft.written.append(records.member(group.group_id, member))
         return member.topics != before.topics, self._pattern_change(draft, before, member)
@@ -199,7 +197,7 @@ class Membership:
         subscriptions = self._changed_subscriptions(draft, before, member)
         new_hash = metadata_hash(subscriptions.topics(group.resolved), self._metadata.image)
         if bumps or new_hash != group.metadata_hash:
-            draft.epoch += 1
+            draft.epoch = next_epoch(draft.epoch)
             draft.written.append(records.group_epoch(group.group_id, draft.epoch, new_hash))
         draft.has_looked_at_topics = True
         if group.has_partition_metadata:
@@ -361,9 +359,9 @@ class Membership:
         unused = {member.pattern for member in members if member.pattern} - subscriptions.patterns.keys()
         written += [records.pattern_tombstone(group_id, pattern) for pattern in sorted(unused)]
         new_hash = metadata_hash(subscriptions.topics(group.resolved), self._metadata.image)
-        written.append(records.group_epoch(group_id, group.epoch + 1, new_hash))
+        written.append(records.group_epoch(group_id, next_epoch(group.epoch), new_hash))
         if len(members) == len(group.members):
-            written.append(records.target_epoch(group_id, group.epoch + 1, 0))
+            written.append(records.target_epoch(group_id, next_epoch(group.epoch), 0))
         return Decision(written, None)
 
     # -- the way back to a classic group
@@ -447,12 +445,10 @@ def static_holder(holder: ConsumerMember | None, instance_id: str, member_id: st
     return holder
 
 
-def refuse_too_many_topics(group: ConsumerGroup, before: ConsumerMember, member: ConsumerMember) -> None:
+def _refuse_too_many_names(group: ConsumerGroup, before: ConsumerMember, member: ConsumerMember) -> None:
     """Raises KafkaError(INVALID_REQUEST)."""
     named = group.subscriptions
-    if len(named.names) + len(member.topics - named.names.keys()) > TOPICS_MAX:
-        message = f"The members of the group name more than {TOPICS_MAX} different topics: a pattern can name them."
-        raise KafkaError(ErrorCode.INVALID_REQUEST, message)
+    refuse_too_many_topics(named.names, member.topics)
     if named.name_count - len(before.topics) + len(member.topics) > NAMES_MAX:
         message = f"The members of the group name more than {NAMES_MAX} topics all together: a pattern can name them."
         raise KafkaError(ErrorCode.INVALID_REQUEST, message)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.group.consumer import records
 from kafkapy.coordinators.group.consumer.subscriptions import ResolvedPattern
+from kafkapy.coordinators.group.epochs import next_epoch
 from kafkapy.coordinators.group.topic_metadata import metadata_hash
 from kafkapy.coordinators.runtime import Decision
 from kafkapy_wire.errors import ErrorCode, KafkaError
@@ -103,5 +104,5 @@ def resolution(
         written.append(records.pattern(group.group_id, pattern, resolved[pattern]))
     new_hash = metadata_hash(group.subscriptions.topics(resolved), image)
     if has_changed or new_hash != group.metadata_hash:
-        written.append(records.group_epoch(group.group_id, group.epoch + 1, new_hash))
+        written.append(records.group_epoch(group.group_id, next_epoch(group.epoch), new_hash))
     return Decision(written, None)

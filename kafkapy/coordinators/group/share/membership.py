@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from kafkapy.coordinators.group.assignors.java_order import member_order
 from kafkapy.coordinators.group.assignors.simple import SharingMember, simple
 from kafkapy.coordinators.group.assignors.specification import NOTHING
+from kafkapy.coordinators.group.epochs import next_epoch
 from kafkapy.coordinators.group.share import records
 from kafkapy.coordinators.group.share.member import JOINING_EPOCH, ShareMember
 from kafkapy.coordinators.group.share.topic_states import TopicStates
-from kafkapy.coordinators.group.topic_metadata import metadata_hash, topic_ids
+from kafkapy.coordinators.group.topic_metadata import metadata_hash, refuse_too_many_topics, topic_ids
 from kafkapy.coordinators.runtime import Decision
 from kafkapy_controller.image import ConfigResourceType
 from kafkapy_wire.errors import ErrorCode, KafkaError
@@ -75,7 +76,7 @@ class Membership:
         return now.group_settings(own) if own else now.group_settings()
 
     def heartbeat(self, group: ShareGroup, request: ShareGroupHeartbeatRequest, caller: Caller) -> Decision[Beaten]:
-        """Raises KafkaError: GROUP_MAX_SIZE_REACHED, UNKNOWN_MEMBER_ID, FENCED_MEMBER_EPOCH."""
+        """Raises KafkaError: GROUP_MAX_SIZE_REACHED, UNKNOWN_MEMBER_ID, FENCED_MEMBER_EPOCH, INVALID_REQUEST."""
         now_ms, image = self._clock.now_ms(), self._metadata.image
         joins = request.member_epoch == JOINING_EPOCH
         self._refuse_if_full(group, request.member_id)
@@ -84,6 +85,8 @@ class Membership:
         member = _updated(before, request, caller)
         written: list[CoordinatorRecord] = []
         bumps = member.topics != before.topics
+        if bumps:
+            refuse_too_many_topics(group.names, member.topics)
         if member != before:
             written.append(records.member(group.group_id, member))
         epoch = group.epoch
@@ -95,7 +98,7 @@ class Membership:
             changed_hash = metadata_hash(names, image)
             if bumps or changed_hash != group.metadata_hash:
                 bumps = True
-                epoch += 1
+                epoch = next_epoch(epoch)
                 written.append(records.group_epoch(group.group_id, epoch, changed_hash))
         assignment_epoch, target = self._assign(group, epoch, member, names, written, now_ms)
         after = _reconciled(member, assignment_epoch, target, image, has_changed=bumps)
@@ -122,7 +125,7 @@ class Membership:
 
     def fence(self, group: ShareGroup, member: ShareMember, reason: str) -> list[CoordinatorRecord]:
         logger.info("group %s: member %s %s", group.group_id, member.member_id, reason)
-        group_id, epoch = group.group_id, group.epoch + 1
+        group_id, epoch = group.group_id, next_epoch(group.epoch)
         names = group.names_with(member, None)
         written = [
             records.current_assignment_tombstone(group_id, member.member_id),

@@ -67,7 +67,7 @@ class LargeGroups:
             if self._parts.execute(Decision(written, None)) and not is_last:
                 self._parts.clock.call_in_turn(partial(self._write, computed, end))
                 return
-            if is_last:
+            if group.assignment_epoch == next_target.epoch:
                 next_target.log()
         self._being_assigned.discard(group_id)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from kafkapy.coordinators.group.epochs import next_epoch
 from kafkapy.coordinators.group.streams import answering, records
 from kafkapy.coordinators.group.streams.identity import static_holder
 from kafkapy.coordinators.group.streams.member import LEAVING_STATIC_EPOCH
@@ -54,7 +55,7 @@ def _away(group: StreamsGroup, member: StreamsMember) -> CoordinatorRecord:
 def fence(group: StreamsGroup, member: StreamsMember, reason: str) -> list[CoordinatorRecord]:
     """Remove a member: its tasks are free at once."""
     logger.info("group %s: %s %s", group.group_id, member.member_id, reason)
-    metadata = group.metadata._replace(epoch=group.epoch + 1)
+    metadata = group.metadata._replace(epoch=next_epoch(group.epoch))
     written = [*records.removal(group.group_id, member.member_id), records.group(group.group_id, metadata)]
     if len(group.members) == 1:
         written.append(records.target_epoch(group.group_id, metadata.epoch, 0))

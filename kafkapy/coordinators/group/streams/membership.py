@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from kafkapy.coordinators.group.epochs import next_epoch
 from kafkapy.coordinators.group.streams import answering, records
 from kafkapy.coordinators.group.streams.assigning import NextTarget
 from kafkapy.coordinators.group.streams.endpoints import partitions_by_endpoint
@@ -160,7 +161,7 @@ class Membership:
         )
         if not bumps and draft.metadata == known:
             return 0
-        draft.metadata = draft.metadata._replace(epoch=known.epoch + 1)
+        draft.metadata = draft.metadata._replace(epoch=next_epoch(known.epoch))
         draft.written.append(records.group(group.group_id, draft.metadata))
         if group.members or group.first_assignment is not None:
             return 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from kafkapy.coordinators.group.epochs import next_epoch
 from kafkapy.coordinators.group.streams.member import MemberState, StreamsMember
 from kafkapy.coordinators.group.streams.tasks import NOTHING_HELD, HeldTasks, contains, each
 from kafkapy_wire.errors import ErrorCode, KafkaError
@@ -45,7 +46,7 @@ class Step(NamedTuple):
             case MemberState.UNREVOKED_TASKS:
                 if self.still_has(member.pending_revocation):
                     return member
-                return _Next(self, member).member(member.epoch + 1)
+                return _Next(self, member).member(next_epoch(member.epoch))
             case MemberState.UNKNOWN:
                 if self.owned is None or not self.owned.is_empty:
                     raise KafkaError(

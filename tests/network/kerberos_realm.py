@@ -1,0 +1,107 @@
+"""A Kerberos realm for tests: MIT's KDC on 127.0.0.1, with some principals and their keytabs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from compat_tests.apache_kafka import MissingTool
+from compat_tests.tools import skip_or_fail
+
+REALM = "KAFKAPY.TEST"
+SERVICE = f"kafka/localhost@{REALM}"
+START_SECONDS = 30
+PASSWORD = "secret"
+
+
+def tool(name: str) -> str:
+    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+    if found is None:
+        skip_or_fail(MissingTool(f"{name} (apt-get install krb5-kdc krb5-admin-server)"))
+    return found
+
+
+@contextmanager
+def running_realm(directory: Path) -> Iterator[None]:
+    """`kafka.keytab` and `alice.keytab` are in the directory, and the environment says where the KDC is. Skips the test
+    where there is no KDC.
+    """
+    if find_spec("gssapi") is None:
+        skip_or_fail(MissingTool("gssapi (apt-get install libkrb5-dev, and the extra kerberos)"))
+    server, admin, database = tool("krb5kdc"), tool("kadmin.local"), tool("kdb5_util")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    (directory / "krb5.conf").write_text(
+        f"""
+[libdefaults]
+    default_realm = {REALM}
+    dns_lookup_kdc = false
+    dns_lookup_realm = false
+    dns_canonicalize_hostname = false
+    rdns = false
+    udp_preference_limit = 1
+[realms]
+    {REALM} = {{
+        kdc = 127.0.0.1:{port}
+    }}
+"""
+    )
+    (directory / "kdc.conf").write_text(
+        f"""
+[kdcdefaults]
+    kdc_listen = 127.0.0.1:{port}
+    kdc_tcp_listen = 127.0.0.1:{port}
+[realms]
+    {REALM} = {{
+        database_name = {directory}/principal
+        key_stash_file = {directory}/stash
+    }}
+"""
+    )
+    environment = {
+        "KRB5_CONFIG": str(directory / "krb5.conf"),
+        "KRB5_KDC_PROFILE": str(directory / "kdc.conf"),
+        "KRB5RCACHEDIR": str(directory),
+    }
+    patch = pytest.MonkeyPatch()
+    for name, value in environment.items():
+        patch.setenv(name, value)
+
+    def run(*command: str) -> None:
+        subprocess.run(command, check=True, capture_output=True, timeout=START_SECONDS)
+
+    run(database, "create", "-s", "-r", REALM, "-P", "master")
+    for query in (
+        f"addprinc -randkey {SERVICE}",
+        f"addprinc -pw {PASSWORD} alice",
+        f"addprinc -pw {PASSWORD} Bob/admin",
+        f"ktadd -k {directory}/kafka.keytab {SERVICE}",
+        f"ktadd -norandkey -k {directory}/alice.keytab alice",
+    ):
+        run(admin, "-r", REALM, "-q", query)
+    kdc = subprocess.Popen([server, "-n", "-r", REALM], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                assert kdc.poll() is None, "the KDC has ended"
+                assert time.monotonic() < until, "the KDC does not listen"
+                time.sleep(0.05)
+        yield
+    finally:
+        kdc.terminate()
+        kdc.wait(START_SECONDS)
+        patch.undo()
