@@ -26,7 +26,8 @@ What becomes of each setting is in [settings.md](settings.md).
 
 A difference by which kafkapy is kinder to clients has a switch, `--strict NAME`: [strict.md](strict.md).
 
-This holds for every API: there is no throttling, so `throttle_time_ms` is 0 in every answer. Without
+This holds for every API: without quotas `throttle_time_ms` is 0; a client that uses more than its quota is answered,
+told how long to wait, and not read from for that long. `request_percentage` is of the event loop's time. Without
 `authorizer.class.name` every client may do everything, and answers list every operation as authorized; with it each API
 asks for the operations that Apache Kafka asks for, which is compared with the real broker, each operation missing in
 turn.

@@ -12,8 +12,8 @@ a `NodeContext`. A module is imported when its first request arrives: start-up p
 
 `handle` returns None only where the protocol has no answer (Produce with acks=0).
 
-What no API does is said here only, and at the top of docs/compatibility.md: there is no throttling, so throttle_time_ms
-is 0 in every answer. What each API asks the authorizer, if there is one, is in `authorizing/`.
+What holds for every API is at the top of docs/compatibility.md: throttle_time_ms says how long a client with a quota
+must wait (`network/throttling.py`). What each API asks the authorizer, if there is one, is in `authorizing/`.
 """
 
 from __future__ import annotations

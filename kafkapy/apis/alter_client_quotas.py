@@ -8,7 +8,6 @@ Errors  INVALID_REQUEST      an entity that is empty, unknown or named twice, an
                              name that is no address, an unknown quota, a value that it cannot have
         POLICY_VIOLATION     more than 10,000 quotas change; then none does
         KAFKA_STORAGE_ERROR  the metadata log cannot be written
-Not done: quotas are stored and described, and not enforced.
 Differs: of a request that names more than 100 hosts by name, only the first 100 are looked up.
 """
 

@@ -1,5 +1,6 @@
 """Who may connect, and when: max.connections and max.connection.creation.rate, both also by listener,
-max.connections.per.ip and its overrides, and the limit of open files.
+max.connections.per.ip and its overrides, quotas of addresses (connection_creation_rate, KIP-612), and the limit of open
+files.
 
 Where there are several listeners, the one that brokers use among themselves (inter.broker.listener.name) is protected,
 as in Apache Kafka: the limits for all listeners together do not apply to it.
@@ -19,7 +20,10 @@ from kafkapy.network.host_limits import HostLimits
 from kafkapy_log.file_pool import default_open_files_max
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kafkapy.clock import Clock
+    from kafkapy.quotas.client_quotas import ClientQuotas
     from kafkapy.settings import Settings
     from kafkapy.settings.current import CurrentSettings
 
@@ -41,7 +45,7 @@ def descriptors_for_clients() -> int:
 class Admission:
     """Counts the connections of each listener and each address."""
 
-    def __init__(self, settings: CurrentSettings, clock: Clock) -> None:
+    def __init__(self, settings: CurrentSettings, clock: Clock, quotas: ClientQuotas) -> None:
         self._settings = settings
         self._clock = clock
         self._complaints = Complaints(logger, clock)
@@ -50,7 +54,10 @@ class Admission:
         self._per_host: Counter[str] = Counter()
         self._rates: defaultdict[str, ConnectionRate] = defaultdict(ConnectionRate)
         self._warned_ms = -float(FULL_WARNING_INTERVAL_MS)
-        self.host_limits = HostLimits()
+        self.host_limits = HostLimits[int]("max.connections.per.ip.overrides")
+        self.host_rates = HostLimits[float]("the quotas of connection_creation_rate")
+        self._quotas = quotas
+        self._rates_known: Mapping[str | None, float] = {}
         self.follow_settings(settings.now)
         settings.subscribe(self.follow_settings)
 
@@ -103,6 +110,25 @@ class Admission:
             "refusing a connection from %s: it has %d, max.connections.per.ip is reached", host, allowed
         )
         return False
+
+    def throttle_ms(self, host: str) -> int:
+        """How long an accepted connection of this address must wait to be closed; 0: it may be served.
+
+        Where connections come faster than its quota allows, Apache Kafka, too, accepts them and closes them late.
+        """
+        rates = self._quotas.connection_rates
+        if rates is not self._rates_known:
+            self._rates_known = rates
+            self.host_rates.use({name: rate for name, rate in rates.items() if name is not None})
+        if not rates:
+            return 0
+        rate = self.host_rates.allowed(host)
+        if rate is None:
+            rate = rates.get(None)
+        throttle_ms = 0 if rate is None else self._quotas.connection_throttle_ms(host, rate)
+        if throttle_ms:
+            self._complaints.warn("refusing a connection from %s: they come faster than its quota allows", host)
+        return throttle_ms
 
     def count_accepted(self, listener: str) -> None:
         """Count an accepted connection for the rates, even if it is closed at once."""

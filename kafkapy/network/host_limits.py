@@ -1,15 +1,20 @@
-"""max.connections.per.ip.overrides by address. Names are resolved in worker threads, once a value of the setting."""
+"""Limits by address: max.connections.per.ip.overrides, and quotas of addresses.
+
+Names are resolved in worker threads, once a value of the limits.
+"""
 
 from __future__ import annotations
 
 import logging
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import trio
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+N = TypeVar("N", int, float)
 
 logger = logging.getLogger("kafkapy.server")
 
@@ -17,19 +22,21 @@ RESOLVED_BEFORE_ACCEPTING_SECONDS = 1  # a resolver may take half a minute to fa
 MAPPED_IPV4 = "::ffff:"  # how a socket for both families shows an IPv4 address
 
 
-class HostLimits:
-    """How many connections each address may have. A host name has no effect before it is resolved."""
+class HostLimits(Generic[N]):
+    """The limit of each address. A host name has no effect before it is resolved."""
 
-    def __init__(self) -> None:
-        self._overrides: Mapping[str, int] = {}
+    def __init__(self, what: str) -> None:
+        """`what` has the names, for the log."""
+        self._what = what
+        self._overrides: Mapping[str, N] = {}
         self._addresses: dict[str, list[str]] = {}
         """Those of names, as they were resolved last."""
-        self._allowed: dict[str, int] = {}
+        self._allowed: dict[str, N] = {}
         self._changed = trio.Event()
         self._resolved = trio.Event()
 
-    def use(self, overrides: Mapping[str, int]) -> None:
-        """Use these counts, by address or name, from now on. A name keeps its addresses until it is resolved anew."""
+    def use(self, overrides: Mapping[str, N]) -> None:
+        """Use these limits, by address or name, from now on. A name keeps its addresses until it is resolved anew."""
         if overrides == self._overrides:  # equal ones come with every change of any setting: what is resolved stays
             return
         self._overrides = overrides
@@ -42,8 +49,8 @@ class HostLimits:
         self._resolved = trio.Event()
         self._changed.set()
 
-    def allowed(self, address: str) -> int | None:
-        """How many connections this address may have; None if it has no count of its own."""
+    def allowed(self, address: str) -> N | None:
+        """That of this address; None if it has none of its own."""
         return self._allowed.get(address)
 
     async def resolved(self) -> None:
@@ -60,7 +67,7 @@ class HostLimits:
                 try:
                     addresses = await trio.to_thread.run_sync(_resolve, name, abandon_on_cancel=True)
                 except (OSError, ValueError) as error:  # an invalid name raises UnicodeError, a ValueError
-                    logger.warning("cannot resolve %s of max.connections.per.ip.overrides: %s", name, error)
+                    logger.warning("cannot resolve %s of %s: %s", name, self._what, error)
                     continue
                 if overrides is not self._overrides:
                     break

@@ -47,6 +47,7 @@ IDLE_CHECK_MS_MIN = 100
 IDLE_CHECK_MS_MAX = 60_000  # how late a changed connections.max.idle.ms may be noticed
 ACCEPTED_AT_ONCE_MAX = 32  # accepted in a row, so that a flood of new connections leaves time for the others
 ACCEPT_RETRY_MS = 100
+CLOSED_LATE_MAX = 100
 ACCEPT_ERRORS_THAT_PASS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
@@ -66,10 +67,11 @@ class Server:
         self._suspension = suspension
         self._settings = node.settings
         self._clock = node.clock
-        self._admission = Admission(node.settings, node.clock)
+        self._admission = Admission(node.settings, node.clock, node.quotas)
         self._connections: set[Connection] = set()
         self._handshakes: set[TlsHandshake] = set()
         self._listening: list[_Listening] = []
+        self._closing: set[socket.socket] = set()  # accepted beyond a quota: closed when its client may come again
         self._all_closed = trio.Event()
         self._shared: SharedParts | None = None  # while it serves
         self._lingers = True
@@ -132,6 +134,7 @@ class Server:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._admission.host_limits.run)
+                nursery.start_soon(self._admission.host_rates.run)
                 await self._admission.host_limits.resolved()
                 self._shared = SharedParts(
                     self._node, loop, buffers, self._bugs, nursery.start_soon, self._disconnected
@@ -160,6 +163,8 @@ class Server:
                 handshake.close()
             for one in self._listening:
                 one.close()
+            for closing in self._closing:
+                closing.close()
             loop.close()
 
     def accept(self, listening: _Listening, shared: SharedParts) -> None:
@@ -197,6 +202,9 @@ class Server:
         if not self._admission.admits(host):
             client.close()
             return
+        if throttle_ms := self._admission.throttle_ms(host):
+            self._close_late(client, throttle_ms)
+            return
         try:
             client.setblocking(False)
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -220,6 +228,19 @@ class Server:
         self._admission.connected(listener_name, host)
         if self._admission.is_protected(listener_name) and self._admission.is_beyond_max():
             self._make_room(listener_name)
+
+    def _close_late(self, client: socket.socket, throttle_ms: int) -> None:
+        """Its quota wants the client to wait. A flood is not held: it would cost a descriptor for each."""
+        if len(self._closing) >= CLOSED_LATE_MAX:
+            client.close()
+            return
+        self._closing.add(client)
+
+        def close() -> None:
+            self._closing.discard(client)
+            client.close()
+
+        self._clock.call_later(throttle_ms, close)
 
     def _begin(self, connection: Connection, service: Service) -> None:
         if self._logins is not None and has_sasl(connection.client.security_protocol):

@@ -9,6 +9,8 @@ from kafkapy.quotas.sampled_rate import SampledRate, Windows
 from kafkapy.quotas.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kafkapy.clock import Clock
     from kafkapy.security.principal import KafkaPrincipal
     from kafkapy.settings.current import CurrentSettings
@@ -19,6 +21,8 @@ PRODUCER_BYTE_RATE: Final = "producer_byte_rate"
 CONSUMER_BYTE_RATE: Final = "consumer_byte_rate"
 REQUEST_PERCENTAGE: Final = "request_percentage"
 CONTROLLER_MUTATION_RATE: Final = "controller_mutation_rate"
+CONNECTION_CREATION_RATE: Final = "connection_creation_rate"
+IP: Final = "ip"
 RATES: Final = (PRODUCER_BYTE_RATE, CONSUMER_BYTE_RATE, REQUEST_PERCENTAGE)
 
 UNUSED_MS: Final = 3_600_000.0
@@ -48,6 +52,8 @@ class ClientQuotas:
         self._quotas: object = None
         self._tables: dict[str, QuotaTable] = {}
         self._uses: dict[tuple[str, Share], _Use] = {}  # that used longest ago first
+        self.connection_rates: Mapping[str | None, float] = {}
+        """connection_creation_rate of addresses and host names; None: of all others."""
         self.bounds_fetches = False
         """Whether anybody has a quota of consumer_byte_rate."""
 
@@ -63,7 +69,15 @@ class ClientQuotas:
         tables = {key: QuotaTable(key, image.client_quotas) for key in (*RATES, CONTROLLER_MUTATION_RATE)}
         self._tables = {key: table for key, table in tables.items() if table}
         self.bounds_fetches = CONSUMER_BYTE_RATE in self._tables
-        if not self._tables:
+        rates = {
+            name: values[CONNECTION_CREATION_RATE]
+            for entity, values in image.client_quotas.items()
+            for kind, name in entity
+            if kind == IP and CONNECTION_CREATION_RATE in values
+        }
+        if rates != self.connection_rates:
+            self.connection_rates = rates
+        if not self._tables and not rates:
             self._uses = {}
 
     def has(self, key: str) -> bool:
@@ -90,6 +104,16 @@ class ClientQuotas:
             return None
         windows = self._windows()
         return found[1] * (windows.number - 1) * (windows.ms / 1_000)
+
+    def connection_throttle_ms(self, host: str, bound: float) -> int:
+        """One more connection from this address. Returns how long it must wait, and does not count it then."""
+        now_ms, windows = self._clock.monotonic_ms(), self._windows()
+        rate = self._use(CONNECTION_CREATION_RATE, Share(host, None), now_ms).rate
+        rate.record(1, now_ms, windows)
+        throttle_ms = min(rate.throttle_ms(bound, now_ms, windows), windows.number * windows.ms)
+        if throttle_ms:
+            rate.record(-1, now_ms, windows)
+        return throttle_ms
 
     def mutation_throttle_ms(self, principal: KafkaPrincipal, client_id: str | None) -> int:
         """How long until the client may make or delete partitions again; 0: it may now."""

@@ -66,6 +66,8 @@ BROKER: Table = {
             advertised.listeners auto.create.topics.enable broker.id broker.rack compression.gzip.level
             compression.lz4.level compression.type compression.zstd.level connections.max.idle.ms
             controller.listener.names controller.quorum.auto.join.enable controller.quorum.bootstrap.servers
+            controller.quota.window.num controller.quota.window.size.seconds
+            quota.window.num quota.window.size.seconds
             controller.quorum.voters cordoned.log.dirs default.replication.factor
             delegation.token.expiry.check.interval.ms delegation.token.expiry.time.ms delegation.token.max.lifetime.ms
             delegation.token.secret.key
@@ -157,9 +159,6 @@ BROKER: Table = {
         "Apache Kafka's RackAwareReplicaSelector, or none: a node with another does not start": (
             "replica.selector.class"
         ),
-        "by the rates of max.connection.creation.rate; client quotas come later": """
-            quota.window.num quota.window.size.seconds
-        """,
         "at listeners with SASL": """
             connection.failed.authentication.delay.ms connections.max.reauth.ms sasl.server.max.receive.size
         """,
@@ -283,7 +282,6 @@ BROKER: Table = {
         _REMOTE_STORAGE: "remote.log.storage.system.enable",
     },
     LATER: {
-        ("nothing is throttled yet", _REMOVE): "controller.quota.window.num controller.quota.window.size.seconds",
         _WARM_UPS: "group.streams.max.warmup.replicas group.streams.num.warmup.replicas",
         _TOPOLOGY_DESCRIPTIONS: "group.streams.topology.description.plugin.class",
         _METRICS: """
@@ -400,7 +398,7 @@ BESIDES: Table = {
             "Apache Kafka has removed it",
             "use log.message.timestamp.before.max.ms and log.message.timestamp.after.max.ms",
         ): ("log.message.timestamp.difference.max.ms"),
-        ("Apache Kafka has removed it, and nothing is throttled yet", _REMOVE): """
+        ("Apache Kafka has removed it", "set quotas of the default client id (kafkapy quotas)"): """
             quota.consumer.default quota.producer.default
         """,
         ("Apache Kafka has removed it", "use delegation.token.secret.key"): "delegation.token.master.key",

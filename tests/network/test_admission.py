@@ -229,7 +229,7 @@ async def test_names_are_resolved_beside_the_event_loop(monkeypatch: pytest.Monk
         return ["10.0.0.1", "10.0.0.2"]
 
     monkeypatch.setattr(host_limits, "_resolve", resolve)
-    limits = HostLimits()
+    limits = HostLimits[int]("a setting")
     given = {"broken": 1, "unknown": 2, "known": 3, "10.0.0.9": 4, "::ffff:10.0.0.8": 5}
     limits.use(given)
     assert (limits.allowed("10.0.0.9"), limits.allowed("10.0.0.8"), limits.allowed("10.0.0.1")) == (4, 5, None)

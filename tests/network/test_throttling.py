@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import trio
@@ -32,6 +32,14 @@ async def throttled(directory: Path, **bounds: float) -> AsyncIterator[tuple[Nod
         await client.ask(produce(1_000), ProduceResponse, 12)
         await set_quotas(client, **bounds)
         yield node, clock, client
+
+
+async def set_rate(client: Client, host: str | None, rate: float) -> None:
+    entry = Entry(
+        entity=[Entity(entity_type="ip", entity_name=host)], ops=[OpData(key="connection_creation_rate", value=rate)]
+    )
+    answer = await client.ask(AlterClientQuotasRequest(entries=[entry]), AlterClientQuotasResponse)
+    assert not answer.entries[0].error_code, answer
 
 
 async def set_quotas(client: Client, **bounds: float | None) -> None:
@@ -187,5 +195,29 @@ def test_a_session_goes_on_where_it_was(tmp_path: Path) -> None:
             following.session_epoch = 2
             answer = await client.ask(following, FetchResponse, 12)
             assert answer.responses[0].partitions[0].records
+
+    run()
+
+
+def test_connections_beyond_the_quota_of_their_address_are_closed_late(tmp_path: Path) -> None:
+    """As in Apache Kafka, where a client that is told at once would come again at once."""
+
+    @trio_test
+    async def run() -> None:
+        async with throttled(tmp_path) as (node, clock, client):
+            await set_rate(client, None, 1.0)
+            await set_rate(client, "127.0.0.9", 1_000.0)
+            async with AsyncExitStack() as stack:
+                clients = [await stack.enter_async_context(connect(node)) for _ in range(12)]
+                for each in clients:
+                    await ask_more(each)
+                assert [await is_answered(each) for each in clients] == [True] * 10 + [False] * 2
+                clock.advance(1_000)
+                for each in clients[10:]:
+                    assert await each.closed_by_broker()
+                clock.advance(11_000)
+                newcomer = await stack.enter_async_context(connect(node))
+                await ask_more(newcomer)
+                await newcomer.receive(ApiVersionsResponse)
 
     run()

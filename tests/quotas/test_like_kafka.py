@@ -79,6 +79,8 @@ def _used(quotas: ClientQuotas, key: str, name: str, client: str, value: float) 
 
 
 def test_throttle_times_are_kafkas(oracle: Oracle) -> None:
+    """For mutations controller.quota.window.num and controller.quota.window.size.seconds count, for all else
+    quota.window.num and quota.window.size.seconds."""
     throttled = 0
     for seed in SEEDS:
         asked = made(seed)

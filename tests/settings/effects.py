@@ -224,6 +224,9 @@ BROKER_EFFECTS = {
         quota.window.num quota.window.size.seconds
     """,
     "network/test_admission.py::test_the_listener_between_brokers_is_protected": "inter.broker.listener.name",
+    "quotas/test_like_kafka.py::test_throttle_times_are_kafkas": """
+        controller.quota.window.num controller.quota.window.size.seconds
+    """,
     "network/test_connections.py::test_all_listeners_hear_of_room": "listeners listener.security.protocol.map",
     "network/test_connections.py::test_beyond_max_connections_clients_wait": "max.connections",
     "network/test_connections.py::test_connections_of_one_address_are_limited": """
