@@ -191,15 +191,6 @@ def test_a_move_that_waits_and_is_given_up(brokers: tuple[Broker, Broker], place
         configure(peer, RATE, "1")
         peer.ask(move(place / "b", "waits", 0), label="to b")
 
-        def copies(answer: Any) -> list[Any]:
-            return [
-                partition
-                for result in answer.results
-                for each in result.topics
-                for partition in each.partitions
-                if partition.is_future_key
-            ]
-
         asked = DescribeLogDirsRequest(topics=[DescribableLogDirTopic(topic="waits", partitions=[0])])
         answer = peer.until(asked, lambda answer: any(each.partition_size for each in copies(answer)), "a copy begins")
         (copy,) = copies(answer)
@@ -236,6 +227,48 @@ def test_cordoned_directories(brokers: tuple[Broker, Broker], places: tuple[Path
         peer.until(create("taken"), lambda answer: answer.topics[0].error_code == 0, "none is cordoned")
 
     compare(brokers, places, scenario)
+
+
+@pytest.mark.parametrize("first", ["kafkapy", "apache"])
+def test_a_move_that_one_broker_has_begun_goes_on_at_the_other(first: str, tmp_path: Path, java: None) -> None:
+    """The first one is killed."""
+    need(jar_directory)
+    place = tmp_path / "disks"
+    format_directories(place)
+
+    def broker_of(kind: str) -> KafkapyProcess | ApacheKafka:
+        if kind == "kafkapy":
+            return KafkapyProcess(settings_in(place))
+        return ApacheKafka(settings_in(place), data_dir=place / "a", voters_in_log=True)
+
+    asked = DescribeLogDirsRequest(topics=[DescribableLogDirTopic(topic="waits", partitions=[0])])
+    with broker_of(first) as broker:
+        with peer_of(first, broker, place) as peer:
+            peer.create_topic("waits", 1, {"retention.ms": "-1"})
+            peer.quietly(move(place / "a", "waits", 0))
+            until_moved(peer, "waits", "a")
+            for _ in range(40):
+                peer.quietly(produce(peer, 13, "waits", batch(b"x" * 500_000)), 13)
+            configure(peer, RATE, "1")
+            peer.quietly(move(place / "b", "waits", 0))
+            peer.until(asked, lambda answer: any(each.partition_size for each in copies(answer)), "a copy begins")
+        broker.stop(kill=True)
+    other = "apache" if first == "kafkapy" else "kafkapy"
+    with broker_of(other) as broker, peer_of(other, broker, place) as peer:
+        peer.await_topic("waits")
+        configure(peer, RATE, str(2**63 - 1))
+        until_moved(peer, "waits", "b")
+        assert end_offset(peer, "waits") == 40
+
+
+def copies(answer: Any) -> list[Any]:
+    return [
+        partition
+        for result in answer.results
+        for each in result.topics
+        for partition in each.partitions
+        if partition.is_future_key
+    ]
 
 
 def end_offset(peer: Peer, topic: str) -> int:

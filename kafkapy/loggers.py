@@ -26,7 +26,7 @@ LOGGERS: Final = tuple(
             "control",
         ),
         *("controller", "coordinators", "disk", "faults", "groups", "log_cleaning", "node", "partitions", "peers"),
-        *("quorum", "replication", "requests", "server", "settings", "share_groups", "start", "telemetry"),
+        *("quorum", "replication", "requests", "server", "settings", "share_groups", "start", "telemetry", "tls"),
         "transactions",
     )
 )

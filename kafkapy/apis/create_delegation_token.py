@@ -8,6 +8,7 @@ Errors  DELEGATION_TOKEN_REQUEST_NOT_ALLOWED   the client has not authenticated,
         DELEGATION_TOKEN_AUTH_DISABLED         there is no delegation.token.secret.key
         UNSUPPORTED_VERSION                    metadata.version is below 3.6-IV2
         KAFKA_STORAGE_ERROR                    the metadata log cannot be written
+        UNKNOWN_SERVER_ERROR                   the owner has a name and no type
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 def before_forwarding(
     request: CreateDelegationTokenRequest, context: NodeContext
 ) -> CreateDelegationTokenResponse | None:
+    if request.owner_principal_name and request.owner_principal_type is None:
+        return _refused_to(ANONYMOUS, ANONYMOUS, ErrorCode.UNKNOWN_SERVER_ERROR, context)
     refusal = _refusal(request, context)
     if refusal is None and any(renewer.principal_type != USER for renewer in request.renewers):
         refusal = ErrorCode.INVALID_PRINCIPAL_TYPE
@@ -100,7 +103,10 @@ def _created(
 
 
 def _response(request: CreateDelegationTokenRequest, context: NodeContext) -> CreateDelegationTokenResponse:
-    owner, requester = _owner(request, context), context.client.principal
+    return _of(_owner(request, context), context.client.principal, context)
+
+
+def _of(owner: KafkaPrincipal, requester: KafkaPrincipal, context: NodeContext) -> CreateDelegationTokenResponse:
     response = CreateDelegationTokenResponse(principal_type=owner.type, principal_name=owner.name)
     if context.api_version >= 3:
         response.token_requester_principal_type = requester.type
@@ -112,10 +118,19 @@ def _refused(
     request: CreateDelegationTokenRequest, context: NodeContext, code: ErrorCode, *, forwarded: bool
 ) -> CreateDelegationTokenResponse:
     """`forwarded`: the controller has refused it, whose answers leave the times at 0."""
+    if not forwarded:
+        return _refused_to(_owner(request, context), context.client.principal, code, context)
     response = _response(request, context)
     response.error_code = code
-    if not forwarded:
-        response.issue_timestamp_ms = response.expiry_timestamp_ms = response.max_timestamp_ms = -1
+    return response
+
+
+def _refused_to(
+    owner: KafkaPrincipal, requester: KafkaPrincipal, code: ErrorCode, context: NodeContext
+) -> CreateDelegationTokenResponse:
+    response = _of(owner, requester, context)
+    response.error_code = code
+    response.issue_timestamp_ms = response.expiry_timestamp_ms = response.max_timestamp_ms = -1
     return response
 
 

@@ -25,11 +25,11 @@ from kafkapy_wire.messages.describe_delegation_token import (
 )
 
 if TYPE_CHECKING:
-    from kafkapy.context import RequestContext
+    from kafkapy.context import NodeContext
     from kafkapy_wire.record_formats.metadata import DelegationTokenRecord
 
 
-async def handle(request: DescribeDelegationTokenRequest, context: RequestContext) -> DescribeDelegationTokenResponse:
+async def handle(request: DescribeDelegationTokenRequest, context: NodeContext) -> DescribeDelegationTokenResponse:
     if not may_ask(context):
         raise KafkaError(ErrorCode.DELEGATION_TOKEN_REQUEST_NOT_ALLOWED)
     tokens = context.node.tokens
@@ -44,13 +44,13 @@ async def handle(request: DescribeDelegationTokenRequest, context: RequestContex
             return None
         if not _may_see(token, context):
             return None
-        return _described(token, tokens.hmacs.of(token.token_id))
+        return _described(token, tokens.hmacs.of(token.token_id), tells_requester=context.api_version >= 3)
 
-    found = await each_in_turns(described, context.broker.metadata.image.delegation_tokens.values())
+    found = await each_in_turns(described, context.node.metadata.image.delegation_tokens.values())
     return DescribeDelegationTokenResponse(tokens=[token for token in found if token is not None])
 
 
-def _may_see(token: DelegationTokenRecord, context: RequestContext) -> bool:
+def _may_see(token: DelegationTokenRecord, context: NodeContext) -> bool:
     return (
         is_owner_or_renewer(token, str(context.client.principal))
         or is_allowed(context, AclOperation.DESCRIBE, ResourceType.DELEGATION_TOKEN, token.token_id)
@@ -58,13 +58,11 @@ def _may_see(token: DelegationTokenRecord, context: RequestContext) -> bool:
     )
 
 
-def _described(token: DelegationTokenRecord, hmac: bytes) -> DescribedDelegationToken:
-    owner, requester = KafkaPrincipal.parse(token.owner), KafkaPrincipal.parse(token.requester)
-    return DescribedDelegationToken(
+def _described(token: DelegationTokenRecord, hmac: bytes, *, tells_requester: bool) -> DescribedDelegationToken:
+    owner = KafkaPrincipal.parse(token.owner)
+    described = DescribedDelegationToken(
         principal_type=owner.type,
         principal_name=owner.name,
-        token_requester_principal_type=requester.type,
-        token_requester_principal_name=requester.name,
         issue_timestamp=token.issue_timestamp,
         expiry_timestamp=token.expiration_timestamp,
         max_timestamp=token.max_timestamp,
@@ -75,3 +73,8 @@ def _described(token: DelegationTokenRecord, hmac: bytes) -> DescribedDelegation
             for each in map(KafkaPrincipal.parse, token.renewers)
         ],
     )
+    if tells_requester:
+        requester = KafkaPrincipal.parse(token.requester)
+        described.token_requester_principal_type = requester.type
+        described.token_requester_principal_name = requester.name
+    return described

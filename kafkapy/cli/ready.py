@@ -170,16 +170,21 @@ def _lines_of_cluster(cluster: Cluster, control_url: str | None) -> list[str]:
         node = cluster.nodes[member.node_id]
         listeners = ", ".join(f"{one.name} {one.host}:{one.port}" for one in node.settings.now.listeners)
         rack = "" if member.rack is None else f" in rack {member.rack}"
-        kept = f", data in {node.data_directory}" if node.kept else ""
+        kept = f", data in {_directories(node)}" if node.kept else ""
         lines.append(f"node {member.node_id} ({member.roles}){rack}: {listeners}{kept}")
     if control_url is not None:
         lines.append(control_line(control_url))
     return lines
 
 
+def _directories(node: Node) -> str:
+    """All that it uses, first that of the metadata log."""
+    return ", ".join(map(str, dict.fromkeys([node.data_directory, *node.log_directories])))
+
+
 def _two_lines(node: Node, address: str | None) -> str:
     """Where clients find it and how to try it."""
-    kept = f"data in {node.data_directory}" if node.kept else "ephemeral"
+    kept = f"data in {_directories(node)}" if node.kept else "ephemeral"
     if not node.settings.now.quorum.is_broker:
         return f"kafkapy controller {node.node_id} listens at {_address(listening(node)[0])} ({kept}); Ctrl-C stops it"
     listener, told = listening(node)[0], node.settings.now.advertised_listeners[0]

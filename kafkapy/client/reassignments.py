@@ -26,6 +26,7 @@ from kafkapy_wire.messages.list_partition_reassignments import (
 )
 
 PLAN_VERSION = 1
+ANY_DIRECTORY = "any"
 
 
 class Move(NamedTuple):
@@ -66,6 +67,14 @@ def parse_plan(text: str, source: str) -> Replicas:
         name = f"{topic}-{partition}"
         if len(set(replicas)) < len(replicas):
             raise ClientError(f"{source}: partition {name} has a broker twice: {', '.join(map(str, replicas))}")
+        directories = entry.get("log_dirs", [])
+        if not isinstance(directories, list):
+            raise ClientError(form)
+        if any(directory != ANY_DIRECTORY for directory in directories):
+            raise ClientError(
+                f"{source}: partition {name} is to go to log directories, which this command does not choose: remove "
+                '"log_dirs", or use kafka-reassign-partitions'
+            )
         if (topic, partition) in planned:
             raise ClientError(f"{source}: partition {name} is there twice")
         planned[topic, partition] = replicas

@@ -105,7 +105,7 @@ class BrokerPart:
             self._flusher if durable else None,
             keeps_fenced_fetches=quorum.parts.strictness is not None and quorum.parts.strictness.fenced_fetches,
         )
-        self._checkpoints = Checkpoints(quorum.directories, self._partitions)
+        self._checkpoints = Checkpoints(quorum.directories, self._partitions, disk)
         self._replication = Replication(
             settings.now.node.node_id,
             settings,

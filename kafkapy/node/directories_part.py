@@ -58,7 +58,7 @@ class DirectoriesPart:
         self._log_paths = log_paths
         self._tell = tell
         disk.directory_failed = partitions.directory_failed
-        partitions.when_offline(tell)
+        partitions.when_offline(self._tell_of_failure)
 
     def states(self) -> DirectoryStates:
         """For the next heartbeat."""
@@ -70,6 +70,22 @@ class DirectoriesPart:
             [each.directory_id for each in directories.failed if each.directory_id is not None],
             [parse_uuid(each.directory_id) for each in cordoned],
         )
+
+    def _tell_of_failure(self) -> None:
+        self._tell()
+        self._liveness_clock.call_later(self._settings.now.log.log_dir_failure_timeout_ms, self._check_told)
+
+    def _check_told(self) -> None:
+        """As in Apache Kafka the broker ends if the controller does not take the news: it would let this one lead what
+        nobody can read.
+        """
+        registered = self._quorum.publisher.image.brokers.get(self._quorum.parts.node_id)
+        for failed in self._directories.failed:
+            if registered is not None and failed.directory_id in registered.log_dirs:
+                self._disk.end(
+                    f"stopped, since the active controller does not take the news that the log directory {failed.path} "
+                    "is offline: see its log; the next start tells it"
+                )
 
     def follow_settings(self, settings: Settings) -> None:
         """They name log directories as the user has given them, in the order of their paths."""

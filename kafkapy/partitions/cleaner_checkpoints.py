@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from kafkapy.partitions.checkpoints import write_checkpoint_files
 from kafkapy_log.checkpoint_files import (
     CLEANER_CHECKPOINT,
     CorruptFileError,
@@ -19,7 +20,6 @@ from kafkapy_log.checkpoint_files import (
     offset_checkpoint,
     parse_offset_checkpoint,
 )
-from kafkapy_log.log_directories import replace_checkpoints
 
 if TYPE_CHECKING:
     from kafkapy.partitions.disk_watch import DiskWatch
@@ -75,7 +75,7 @@ class CleanerCheckpoints:
     async def write(self) -> None:
         async with self._lock:
             try:
-                await trio.to_thread.run_sync(replace_checkpoints, self._files())
+                await write_checkpoint_files(self._files(), self._disk)
             except OSError as error:
                 self._disk.put_off(f"writing {CLEANER_CHECKPOINT}", error)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from kafkapy_log import DirectoryOffline, LostRecords, MissingRecords
-from kafkapy_log.disk_errors import StorageError, what_to_do
+from kafkapy_log.disk_errors import StorageError, passes, what_to_do
 from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
@@ -147,11 +147,20 @@ class DiskWatch:
         """Files in a log directory that the node writes to were deleted or replaced: further writes would be lost."""
         if not self.failed.is_set() and not self.directory_failed(directory, reason):
             seconds = LOSS_CHECK_INTERVAL_MS // 1_000
-            self.failure = (
+            self.end(
                 f"stopped, since {reason}: what was acknowledged in the last {seconds} s may be lost; "
                 "restore what was deleted from a copy, or start with another directory"
             )
+
+    def end(self, failure: str) -> None:
+        """End the node, which cannot go on without a log directory; `failure` says why in one line."""
+        if not self.failed.is_set():
+            self.failure = failure
             self.failed.set()
+
+    def directory_refused(self, directory: Path, error: OSError) -> bool:
+        """A file beside the logs cannot be written. Whether that is over, since the directory is offline now."""
+        return not passes(error) and self.directory_failed(directory, f"its disk has failed ({_words(error)})")
 
     def put_off(self, chore: str, error: OSError | KafkaError) -> None:
         """A background chore has failed and will be tried again."""
@@ -173,11 +182,10 @@ class DiskWatch:
     def _fail(self, log: PartitionLog, error: StorageError) -> None:
         directory, why = log.directory.parent, f"{log.topic_partition}: {_words(error)}"
         if not self.failed.is_set() and not self.directory_failed(directory, f"its disk has failed ({why})"):
-            self.failure = (
+            self.end(
                 f"stopped, since the disk under {directory} has failed ({why}): {error.what_to_do}; the next start "
                 "recovers what is there"
             )
-            self.failed.set()
 
 
 def _none_to_spare(_directory: Path, _reason: str) -> bool:

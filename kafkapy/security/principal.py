@@ -28,7 +28,7 @@ class KafkaPrincipal:
     def parse(cls, text: str) -> KafkaPrincipal:
         """From `User:alice`. Raises ValueError with Apache Kafka's words."""
         type_, colon, name = text.partition(":")
-        if not type_ or not colon:
+        if not colon:
             raise ValueError(f"expected a string in format principalType:principalName but got {text}")
         return cls(type_, name)
 

@@ -15,6 +15,7 @@ class LogManagerSettings(Area):
     log_dir: tuple[str, ...] = ("/tmp/kafka-logs",)
     log_dirs: tuple[str, ...] | None = None
     cordoned_log_dirs: tuple[str, ...] = ()
+    log_dir_failure_timeout_ms: int = 30_000
     log_cleaner_enable: bool = True
     log_cleaner_threads: int = 1
     log_cleaner_backoff_ms: int = 15_000

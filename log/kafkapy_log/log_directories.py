@@ -194,11 +194,6 @@ class LogDirectories:
         """The directory at this absolute path, if it can be used."""
         return next((store for store in self.stores if str(store.directory.absolute()) == path), None)
 
-    def of_log(self, log: PartitionLog) -> LogStore | None:
-        """The directory of a log, if it can be used."""
-        parent = log.directory.parent
-        return next((store for store in self._all if store.directory == parent), None)
-
     def place(self, topic: str, partition: int, assigned: Uuid | None = None) -> LogStore:
         """Choose where a replica goes, if that is not known yet: into the directory that the metadata says, otherwise
         where the fewest are. Nothing is written before `create`. `assigned` None: the metadata leaves it to this node.
@@ -265,10 +260,6 @@ class LogDirectories:
         if not self._has_several:
             return iter(self.stores[0])
         return iter([each for each, store in self._places.items() if each in store])
-
-    def get(self, topic: str, partition: int, *, now_ms: int) -> PartitionLog | None:
-        store = self.store_of(topic, partition)
-        return None if store is None else store.get(topic, partition, now_ms=now_ms)
 
     def topic_id(self, topic: str, partition: int) -> Uuid | None:
         store = self.store_of(topic, partition)
@@ -425,7 +416,8 @@ class LogDirectories:
 
     def write_checkpoints(self, high_watermarks: Mapping[TopicPartition, int]) -> None:
         """Blocks. Raises OSError."""
-        replace_checkpoints(self.checkpoints(high_watermarks))
+        for store, files in self.checkpoints(high_watermarks):
+            store.replace_checkpoints(files)
 
     def close(
         self, high_watermarks: Mapping[TopicPartition, int] | None = None, *, broker_epoch: int = -1, clean: bool = True
@@ -439,12 +431,6 @@ class LogDirectories:
                 failures.append(error)
         if failures:
             raise failures[0]
-
-
-def replace_checkpoints(files: Sequence[tuple[LogStore, list[tuple[str, bytes]]]]) -> None:
-    """Write the files of `LogDirectories.checkpoints`. Blocks; any thread. Raises OSError."""
-    for store, content in files:
-        store.replace_checkpoints(content)
 
 
 def _cluster_id_of(paths: Sequence[Path]) -> str | None:

@@ -9,14 +9,15 @@ import pytest
 import trio
 import trio.testing
 
-from kafkapy.apis import API_MODULES
+from kafkapy.apis import API_MODULES, describe_delegation_token
 from kafkapy.apis.served import Api, answer_of
 from kafkapy.clock import ManualClock
-from kafkapy.context import Client, RequestContext
+from kafkapy.context import Client, NodeContext, RequestContext
 from kafkapy.node import Node
 from kafkapy.security.principal import KafkaPrincipal, user
 from kafkapy_controller.delegation_tokens import token_hmac
 from kafkapy_wire.api_keys import ApiKey
+from kafkapy_wire.codec import encode
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.message import Message
 from kafkapy_wire.messages.create_delegation_token import CreatableRenewers, CreateDelegationTokenRequest
@@ -43,7 +44,9 @@ async def ask(
     api = Api(key, API_MODULES[key])
     context = RequestContext(node.broker, client)
     context.api_version = api.versions[-1] if version is None else version
-    return await answer_of(api, request, context)
+    answer = await answer_of(api, request, context)
+    encode(answer, context.api_version)
+    return answer
 
 
 @trio_test
@@ -88,7 +91,9 @@ async def test_clients_see_their_own_tokens(tmp_path: Path) -> None:
 
         async def seen(who: KafkaPrincipal, *owners: str) -> list[tuple[str, list[str]]]:
             named = [DescribeDelegationTokenOwner(principal_type="User", principal_name=owner) for owner in owners]
-            described = await ask(node, who, DescribeDelegationTokenRequest(owners=named or None))
+            asked = DescribeDelegationTokenRequest(owners=named or None)
+            described, older = await ask(node, who, asked), await ask(node, who, asked, 2)
+            assert len(older.tokens) == len(described.tokens)
             assert described.error_code == ErrorCode.NONE
             return sorted(
                 (token.principal_name, [renewer.principal_name for renewer in token.renewers])
@@ -99,8 +104,26 @@ async def test_clients_see_their_own_tokens(tmp_path: Path) -> None:
         assert await seen(alice) == [("alice", ["carol"])] * 2 + [("bob", ["alice"])] * 2
         assert await seen(alice, "bob") == [("bob", ["alice"])] * 2
         assert await seen(user("dave"), "carol") == [("alice", ["carol"])] * 2
+        client = Client("CONTROLLER", "127.0.0.1", 1, "127.0.0.1", "SASL_PLAINTEXT")
+        client.principal = alice
+        at_controller = NodeContext(node.broker, client)
+        everybodys = DescribeDelegationTokenRequest(owners=None)
+        described = await describe_delegation_token.handle(everybodys, at_controller)
+        assert len(described.tokens) == 4
         nobodys = await ask(node, alice, DescribeDelegationTokenRequest(owners=[]))
         assert (nobodys.error_code, nobodys.tokens) == (ErrorCode.NONE, [])
+
+
+@trio_test
+async def test_an_owner_without_a_type_is_answered_as_by_apache_kafka(tmp_path: Path) -> None:
+    async with running_node(tmp_path, SETTINGS) as node:
+        nothing = CreateDelegationTokenRequest(owner_principal_type=None, owner_principal_name="bob")
+        answer = await ask(node, user("alice"), nothing)
+        assert (answer.error_code, answer.principal_name) == (ErrorCode.UNKNOWN_SERVER_ERROR, "ANONYMOUS")
+        empty = CreateDelegationTokenRequest(owner_principal_type="", owner_principal_name="bob")
+        assert (await ask(node, user("alice"), empty)).error_code == ErrorCode.NONE
+        described = await ask(node, user("alice"), DescribeDelegationTokenRequest(owners=None))
+        assert [(token.principal_type, token.principal_name) for token in described.tokens] == [("", "bob")]
 
 
 @trio_test

@@ -42,7 +42,12 @@ def test_a_plan_is_what_it_was_written_as() -> None:
                 entry(replicas="1,2"),
                 entry(replicas=[1, "2"]),
                 entry(replicas=[2**31]),
+                entry(log_dirs=7),
             )
+        ),
+        (
+            json.dumps({"version": 1, "partitions": [entry(log_dirs=["any", "/disk2"])]}),
+            "x: partition t-0 is to go to log directories, which this command does not choose",
         ),
         (
             json.dumps({"version": 1, "partitions": [entry(replicas=[1, 2, 1])]}),

@@ -12,10 +12,15 @@ from random import Random
 import pytest
 
 from kafkapy.coordinators.group import topic_metadata
+from kafkapy.coordinators.group.epochs import LAST_EPOCH
+from kafkapy.coordinators.group.share import records
+from kafkapy.coordinators.runtime import partition_for
 from kafkapy.coordinators.share import SharePartitionKey
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.share_group_heartbeat import ShareGroupHeartbeatResponse
-from tests.coordinators.group_lab import GROUP
+from kafkapy_wire.records import NewRecord
+from kafkapy_wire.records.building import build_batch_and_header
+from tests.coordinators.group_lab import GROUP, PARTITION_COUNT
 from tests.coordinators.share_group_lab import ShareGroupLab
 
 SEEDS = range(40)
@@ -201,6 +206,24 @@ async def test_somebody_reads_every_partition_and_nobody_what_it_has_not_named(s
                 await moves.one()
             await moves.settle()
             await moves.restart()
+
+
+async def test_a_group_in_its_last_epoch_can_be_left() -> None:
+    """No group gets there by itself, but somebody may have written the record."""
+    lab = ShareGroupLab(0)
+    lab.topic("events", 2)
+    written = [records.group_epoch(GROUP, LAST_EPOCH, 0), records.target_epoch(GROUP, LAST_EPOCH, 0)]
+    batch = build_batch_and_header([NewRecord(1, record.key, record.value) for record in written])
+    async with lab.running():
+        lab.log.append(partition_for(GROUP, PARTITION_COUNT), batch)
+        await lab.restart()
+        for member_id in "ab":
+            answer = lab.share(member_id, 0, "events")
+            assert (answer.error_code, answer.member_epoch) == (ErrorCode.NONE, LAST_EPOCH)
+            await lab.answered()
+        assert lab.share("a", -1).error_code == ErrorCode.NONE
+        lab.advance(45_000)
+        assert lab.state() == "Empty"
 
 
 async def test_what_the_members_name_all_together_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

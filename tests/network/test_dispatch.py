@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -53,7 +54,8 @@ class Handled:
         self.dispatcher = Dispatcher()
         self.transport = SlowTransport()
         self.outbox = Outbox(self.transport)
-        self.context = RequestContext(cast("Broker", None), Client("PLAINTEXT", "::1", 1, "::1"))
+        node = SimpleNamespace(authorizer=None, strictness=None, api_limits=None)
+        self.context = RequestContext(cast("Broker", node), Client("PLAINTEXT", "::1", 1, "::1"))
         self.requests: list[HeartbeatRequest] = []
         self.result: object = HeartbeatResponse(error_code=1)
         monkeypatch.setattr(heartbeat, "handle", self._handle)

@@ -130,7 +130,7 @@ class LabBroker:
             to_controller=absent,
             partitions=self.partitions,
             directories=self.directories,
-            checkpoints=WrittenAtOnce(self.directories, self.partitions),
+            checkpoints=WrittenAtOnce(self.directories, self.partitions, self.disk),
             flusher=absent,
             disk=self.disk,
             fetch_sessions=FetchSessionCache(

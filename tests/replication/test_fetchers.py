@@ -49,7 +49,7 @@ class Network:
                 broker.settings,
                 broker.lab.clock,
                 broker.partitions,
-                Checkpoints(broker.directories, broker.partitions),
+                Checkpoints(broker.directories, broker.partitions, broker.disk),
                 broker.flusher,
                 broker.disk,
                 self.bugs,

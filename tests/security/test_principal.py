@@ -28,7 +28,11 @@ def test_an_envelope_tells_that_a_token_was_used() -> None:
     assert not deserialized(serialized(user("a"))).is_token_authenticated
 
 
-@pytest.mark.parametrize("text", ["", "alice", ":alice"])
+def test_a_type_may_be_empty_as_in_apache_kafka() -> None:
+    assert KafkaPrincipal.parse(":alice") == KafkaPrincipal("", "alice")
+
+
+@pytest.mark.parametrize("text", ["", "alice"])
 def test_a_principal_without_type_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="principalType:principalName"):
         KafkaPrincipal.parse(text)

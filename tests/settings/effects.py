@@ -260,6 +260,9 @@ BROKER_EFFECTS = {
         log.flush.scheduler.interval.ms
     """,
     "settings/test_settings.py::test_the_data_is_in_log_dirs_else_in_log_dir": "log.dir log.dirs",
+    "shell/test_log_directories.py::test_a_node_ends_if_the_controller_does_not_hear_of_a_failed_directory": """
+        log.dir.failure.timeout.ms
+    """,
     "shell/test_moving_replicas.py::test_the_copy_is_shown_and_throttled": """
         alter.log.dirs.replication.quota.window.num alter.log.dirs.replication.quota.window.size.seconds
     """,

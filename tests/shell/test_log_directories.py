@@ -12,8 +12,10 @@ import pytest
 import trio
 
 from kafkapy.errors import ShutdownError, StartupError
+from kafkapy.metadata.broker_lifecycle import BrokerLifecycle
 from kafkapy.node import Node
 from kafkapy_controller.image import NO_LEADER, PartitionImage
+from kafkapy_log import LogStore
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequest, CreateTopicsResponse
 from kafkapy_wire.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
@@ -210,6 +212,41 @@ async def test_a_node_ends_with_the_directory_of_its_metadata(tmp_path: Path, mo
             (index,) = [index for (_, index), name in (await where(client)).items() if name == "a"]
             await fail_directory(client, monkeypatch, "orders", index)
             await trio.sleep_forever()
+
+
+@trio_test
+async def test_a_node_ends_if_the_controller_does_not_hear_of_a_failed_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """log.dir.failure.timeout.ms"""
+    monkeypatch.setattr(BrokerLifecycle, "_say_directories", lambda *_: None)
+    settings = {"log.dir.failure.timeout.ms": "20"}
+    with pytest.raises(ShutdownError, match=r"does not take the news that the log directory .*/b is offline"):  # noqa: PT012
+        async with disks(tmp_path, settings) as node:
+            assert node.broker.partitions.directory_failed(tmp_path / "b", "its disk has failed")
+            await trio.sleep_forever()
+
+
+@trio_test
+async def test_checkpoints_that_cannot_be_written_take_only_their_directory_offline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with disks(tmp_path, names=("a", "b", "c")) as node, connect(node) as client:
+        await client.create_topic("orders", 3)
+        for index in range(3):
+            await client.produce("orders", b"a", partition=index)
+        replace = LogStore.replace_checkpoints
+
+        def fail(store: LogStore, files: list[tuple[str, bytes]]) -> None:
+            if store.directory.name == "b":
+                raise BROKEN
+            replace(store, files)
+
+        monkeypatch.setattr(LogStore, "replace_checkpoints", fail)
+        await node.housekeeping.write_checkpoints()
+        assert [store.directory.name for store in node.directories.stores] == ["a", "c"]
+        assert b"orders" in (tmp_path / "c" / "replication-offset-checkpoint").read_bytes()
+        assert (await described(client))["b"].error_code == ErrorCode.KAFKA_STORAGE_ERROR
 
 
 @trio_test

@@ -88,8 +88,10 @@ class SimulatedPeer:
     network: ClusterNetwork
     """Set by the simulation."""
 
-    def __init__(self, host: str, port: int, *, client_id: str, suspension: object, login: object = None) -> None:
-        del client_id, suspension, login
+    def __init__(
+        self, host: str, port: int, *, client_id: str, suspension: object, login: object = None, tls: object = None
+    ) -> None:
+        del client_id, suspension, login, tls
         self.host = host
         self.port = port
         self._lock = Lock()
