@@ -14,7 +14,8 @@ others that are ready. After `TURN_SECONDS` all other tasks and timers have thei
 
 One call for a large request may take longer than that. So after each turn the poller is asked again, and sockets that
 are newly ready are served before those that had a turn. Large frames (`SocketLoop.large`) are handled one in each
-pass, after all others. So a small request waits for one or two large ones, not for all of them.
+pass, after all others. So a small request waits for one or two large ones, not for all of them. Steps of handshakes
+(`SocketLoop.last`) come after these, one in each pass, too: whoever has connected does not wait for those who want to.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ class SocketLoop:
         self._behind: dict[int, int] = {}
         """Descriptors that were passed over when a turn ended, and their events."""
         self._large: deque[GoesOn] = deque()
+        self._last: deque[GoesOn] = deque()
         self._asleep = False
         self._waker, self._awoken = socket.socketpair()
         self._waker.setblocking(False)
@@ -112,6 +114,11 @@ class SocketLoop:
         self._large.append(one)
         self._wake()
 
+    def last(self, one: GoesOn) -> None:
+        """As `large`, for what waits behind large frames, too: one of these has its turn in each pass."""
+        self._last.append(one)
+        self._wake()
+
     def _wake(self) -> None:
         if self._asleep:
             self._asleep = False
@@ -133,6 +140,7 @@ class SocketLoop:
 
     async def _run(self) -> None:
         poll, served, later, behind, large = self._poller.poll, self._served, self._later, self._behind, self._large
+        last = self._last
         fd, suspension = self._poller.fileno(), self._suspension
         while True:
             self._asleep = True
@@ -142,7 +150,7 @@ class SocketLoop:
                 await suspension.over()
             turn_ends = perf_counter() + TURN_SECONDS
             ready = poll(0, EVENTS_AT_ONCE)
-            while ready or later or behind or large:
+            while ready or later or behind or large or last:
                 if suspension.is_on:
                     await suspension.over()
                 if behind:
@@ -189,9 +197,21 @@ class SocketLoop:
                         await trio.lowlevel.checkpoint()
                         now = perf_counter()
                         turn_ends = now + TURN_SECONDS
-                if was_alone and one is not None and not later and not large and self._may_expect(self._trying_again):
+                if last:
+                    last.popleft().go_on(now + SHARE_SECONDS)
+                    now = perf_counter()
+                    if now > turn_ends:
+                        await trio.lowlevel.checkpoint()
+                        now = perf_counter()
+                        turn_ends = now + TURN_SECONDS
+                if (
+                    was_alone
+                    and one is not None
+                    and not (later or large or last)
+                    and self._may_expect(self._trying_again)
+                ):
                     self._try_again(descriptor, one, now + SHARE_SECONDS)
-                if later or behind or large or not self._may_expect(self._lingering):
+                if later or behind or large or last or not self._may_expect(self._lingering):
                     ready = poll(0, EVENTS_AT_ONCE)
                 else:
                     ready = poll(LINGER_SECONDS, EVENTS_AT_ONCE)

@@ -1,7 +1,7 @@
 """The TLS handshake of one client, before it is a connection: bounded in time and bytes, in turns of the event loop.
 
-A step of it takes a third of a millisecond, for a signature; so steps wait behind the requests of others, one in each
-pass of the loop, as large requests do. Where the key is long, a worker thread takes the steps. Nothing is allocated for
+A step of it takes a third of a millisecond, for a signature; so steps wait behind the requests of others, large ones
+too, one in each pass of the loop. Where the key is long, a worker thread takes the steps. Nothing is allocated for
 TLS before the first bytes come.
 """
 
@@ -144,7 +144,7 @@ class TlsHandshake:
         self._incoming.write(data)
         self._is_stepping = True
         self._shared.loop.change(self._socket.fileno(), 0)
-        self._shared.loop.large(self)
+        self._shared.loop.last(self)
 
     def _take_step(self, tls: ssl.SSLObject) -> None:
         try:

@@ -137,6 +137,23 @@ def test_large_frames_are_handled_one_in_each_pass_after_all_others() -> None:
     trio.run(main)
 
 
+def test_steps_of_handshakes_come_behind_large_frames_one_in_each_pass() -> None:
+    async def main() -> None:
+        order: list[str] = []
+        async with running_loop() as loop:
+            first, second, large, other = (Reader(loop, order, name) for name in ("first", "second", "large", "other"))
+            for one in (first, second):
+                loop.last(one)
+            for one in (large, other):
+                loop.large(one)
+            await trio.testing.wait_all_tasks_blocked()
+            assert order == ["large goes on", "first goes on", "other goes on", "second goes on"]
+            for one in (first, second, large, other):
+                one.close()
+
+    trio.run(main)
+
+
 def test_other_tasks_have_their_turn_while_sockets_never_pause() -> None:
     """How long the other task waited at most, in turns of the loop: it is about time, not about requests."""
 
