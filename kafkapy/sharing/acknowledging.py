@@ -121,6 +121,7 @@ def commit(window: InFlight, change: Change) -> tuple[bool, list[Run]]:
             window.looks_for_available = True
         elif run.state is RecordState.ARCHIVING:
             dead.append(run)
+    _archive_deleted(window, change)
     moved = window.move_start()
     _merge(window, change)
     return moved, dead
@@ -137,6 +138,7 @@ def roll_back(window: InFlight, change: Change, limits: Limits, now_ms: float) -
             window.delivery_complete_count -= run.count_from(window.start_offset)
         elif run.state.is_terminal and not state.is_terminal:  # its lock has expired, and it was the last delivery
             window.delivery_complete_count += run.count_from(window.start_offset)
+    _archive_deleted(window, change)
     window.move_start()  # a lock that has expired meanwhile may have been the last delivery
     _merge(window, change)
 
@@ -155,6 +157,17 @@ def archived(window: InFlight, first_offset: int, last_offset: int) -> None:
                 buried.archive()
                 window.delivery_complete_count += buried.count_from(window.start_offset)
         batch.merge()
+
+
+def _archive_deleted(window: InFlight, change: Change) -> None:
+    """The log may have lost records meanwhile that are available now: nobody can fetch them."""
+    deleted = [
+        run.first_offset
+        for run in change.transition.runs
+        if run.state is RecordState.AVAILABLE and run.first_offset < window.start_offset
+    ]
+    if deleted:
+        window.archive(min(deleted), window.start_offset, RecordState.AVAILABLE, counts=False)
 
 
 def _merge(window: InFlight, change: Change) -> None:

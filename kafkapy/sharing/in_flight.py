@@ -233,6 +233,8 @@ class InFlight:
         if self.archive(self.start_offset, log_start_offset, RecordState.AVAILABLE, counts=False):
             self.looks_for_available = True
         self.start_offset = log_start_offset
+        if self._gap is not None and self._gap.start_offset < log_start_offset:
+            self._gap.start_offset = log_start_offset  # else the start would move back to what is deleted
         self.delivery_complete_count -= complete
         self.end_offset = max(self.end_offset, self.start_offset)
 
@@ -279,6 +281,9 @@ class InFlight:
             if self.has_gap and batch.last_offset >= self.gap_offset:
                 break
             for run in batch.runs:
+                if run.last_offset < self.start_offset:
+                    last_offset = run.last_offset  # deleted: Apache Kafka waits until its lock has expired
+                    continue
                 if run.transition is not None or not run.state.is_terminal:
                     return last_offset, count
                 last_offset = run.last_offset

@@ -10,8 +10,9 @@ from random import Random
 
 import pytest
 
+from kafkapy.coordinators.share.state_batches import StateBatch
 from kafkapy.sharing.acknowledging import AcknowledgeType, Change
-from kafkapy.sharing.in_flight import Limits
+from kafkapy.sharing.in_flight import InFlight, Limits
 from kafkapy.sharing.runs import RecordState
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from tests.sharing.window_lab import WindowLab
@@ -80,6 +81,8 @@ class Simulation:
         elif choice < 0.98:
             if self.lab.letters:
                 self.lab.bury()
+        elif choice < 0.985:
+            self.delete_records()
         else:
             self.lie()
         self.check()
@@ -149,6 +152,14 @@ class Simulation:
         self.model.holders.clear()
         self.lab.restart()
 
+    def delete_records(self) -> None:
+        """The log begins later: what was before is neither delivered nor waited for."""
+        window = self.lab.window
+        self.lab.delete_below(self.random.randint(window.start_offset, window.end_offset + 3))
+        self.lab.window.move_start()
+        for offset in [offset for offset in self.model.holders if offset < self.lab.log_start_offset]:
+            del self.model.holders[offset]
+
     def lie(self) -> None:
         """A member acknowledges what it does not have: refused, and nothing has changed."""
         before = self._states()
@@ -164,9 +175,10 @@ class Simulation:
                 self.lab.begin(member_id, (offset, last_offset, 1))
             assert refused.value.code in (ErrorCode.INVALID_RECORD_STATE, ErrorCode.INVALID_REQUEST)
         start_offset = self.lab.window.start_offset  # may have moved over what is complete
-        assert self._states() == {offset: state for offset, state in before.items() if offset >= start_offset} or (
-            self._states() == before
-        )
+        now = self._states()
+        assert {each: state for each, state in now.items() if each >= start_offset} == {
+            each: state for each, state in before.items() if each >= start_offset
+        }
 
     def _states(self) -> dict[int, tuple[RecordState, int, str]]:
         return {
@@ -234,7 +246,7 @@ class Simulation:
                 self.model.done.update(mine)
                 self.model.holders.clear()
         assert self.lab.window.start_offset == end + 1, f"records are lost: {self.lab.window.batches}"
-        never = [offset for offset in range(end + 1) if offset not in self.model.deliveries]
+        never = [offset for offset in range(self.lab.log_start_offset, end + 1) if offset not in self.model.deliveries]
         assert not never, f"never delivered: {never}"
 
 
@@ -261,3 +273,36 @@ def test_nothing_acknowledged_comes_again_and_nothing_is_lost(seed: int) -> None
     for _ in range(120):
         simulation.step()
     simulation.finish()
+
+
+def test_what_comes_back_when_the_log_has_lost_it_is_not_fetched() -> None:
+    """A fetch from there would be out of range, again and again, and nobody of the group would get anything."""
+    lab = WindowLab([(0, 3), (4, 7)])
+    lab.acquire()
+    change = lab.begin("a", (0, 3, AcknowledgeType.REJECT))
+    lab.delete_below(2)
+    lab.now_ms += 2 * lab.limits.lock_duration_ms
+    lab.fail(change)
+    assert lab.window.next_fetch_offset() == 2
+
+
+def test_the_start_does_not_move_back_to_a_gap_that_the_log_has_lost() -> None:
+    """An earlier leader has stored nothing of the offsets 2 and 3."""
+    window = InFlight.of_stored(
+        0, [StateBatch(0, 1, RecordState.AVAILABLE, 1), StateBatch(4, 9, RecordState.ARCHIVED, 1)]
+    )
+    assert window.gap_offset == 2
+    window.log_start_moved(6)
+    window.move_start()
+    assert window.start_offset >= 6
+
+
+def test_what_was_deleted_while_somebody_has_it_holds_up_nobody() -> None:
+    lab = WindowLab([(0, 9)])
+    lab.acquire()
+    lab.acknowledge("a", (5, 9, AcknowledgeType.ACCEPT))
+    lab.delete_below(5)
+    lab.window.log_start_moved(5)
+    lab.window.move_start()
+    assert lab.window.start_offset == 10
+    lab.acknowledge("a", (0, 4, AcknowledgeType.ACCEPT))  # too late, and no error

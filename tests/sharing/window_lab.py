@@ -46,6 +46,7 @@ class WindowLab:
         self.now_ms = 0.0
         self.stored = ShareState(0, 0, 0, start_offset, 0, ())
         self.window = InFlight(start_offset)
+        self.log_start_offset = 0
         self.letters: list[tuple[int, int, int]] = []
         """(first offset, last offset, delivery count) of what is on its way to the dead letter queue."""
 
@@ -58,8 +59,15 @@ class WindowLab:
     def restart(self) -> None:
         """Another leader begins with what is stored."""
         self.window = InFlight.of_stored(self.stored.start_offset, self.stored.batches)
+        self.window.log_start_moved(self.log_start_offset)
         self.letters.clear()
         self._give_up(run for run in self.window.runs() if run.state is RecordState.ARCHIVING)
+
+    def delete_below(self, offset: int) -> None:
+        """DeleteRecords, or retention; the last batch stays."""
+        self.log_start_offset = max(self.log_start_offset, min(offset, self.log[-1][0]))
+        self.log = [batch for batch in self.log if batch[1] >= self.log_start_offset]
+        self.window.log_start_moved(self.log_start_offset)
 
     def _give_up(self, dead: Iterable[Run]) -> None:
         self.letters += [(run.first_offset, run.last_offset, run.delivery_count) for run in dead]
