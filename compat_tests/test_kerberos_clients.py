@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from compat_tests.apache_kafka import TOPICS, java_command
+from compat_tests.kerberos_realm import REALM, SERVICE, running_realm
 from kafkapy.testing import Kafka
-from tests.network.kerberos_realm import REALM, SERVICE, running_realm
 
 MODULE = "com.sun.security.auth.module.Krb5LoginModule required useKeyTab=true storeKey=true"
 JAVA_SECONDS = 60

@@ -40,7 +40,7 @@ _received_view = memoryview(_received)
 class TlsTransport(PlainTransport):
     """A connected, non-blocking TCP socket with TLS on it, after the handshake."""
 
-    __slots__ = ("_has_ended", "_incoming", "_object", "_outgoing", "_owed", "_unsent", "has_unread")
+    __slots__ = ("_has_ended", "_incoming", "_is_reset", "_object", "_outgoing", "_owed", "_unsent", "has_unread")
 
     def __init__(
         self,
@@ -58,6 +58,7 @@ class TlsTransport(PlainTransport):
         self._unsent = unsent
         self._owed = 0
         self._has_ended = False
+        self._is_reset = False
         self.has_unread = incoming.pending > 0
         """Whether there may be bytes to receive that have left the socket, so that the poller does not tell of them."""
 
@@ -186,9 +187,13 @@ class TlsTransport(PlainTransport):
         except OSError:
             self._unsent = None  # the peer is gone
 
+    def reset(self) -> None:
+        super().reset()
+        self._is_reset = True
+
     def close(self) -> None:
         """Tell the peer that no more comes, so that it knows that nothing was cut off, if the socket takes that."""
-        if self._unsent is None:
+        if self._unsent is None and not self._is_reset:
             with suppress(ssl.SSLError, ValueError):  # usually it waits for the peer to say the same
                 self._object.unwrap()
             self._say_last()

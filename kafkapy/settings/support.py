@@ -55,6 +55,8 @@ PER_LISTENER = frozenset(
     }
 )
 PREFIXES_PER_LISTENER = ("ssl.",)
+WITH_MECHANISM = frozenset({"sasl.jaas.config"})
+"""What brokers read for one mechanism of one listener only."""
 SERVED_METRIC_REPORTERS = (CLIENT_METRICS_RECEIVER, "org.apache.kafka.common.metrics.JmxReporter")
 SERVED_REPLICA_SELECTOR = "org.apache.kafka.common.replica.RackAwareReplicaSelector"
 
@@ -253,6 +255,9 @@ def unserved_by_brokers(values: Mapping[str, str], listener_names: Iterable[str]
             yield name, f"there is no listener {listener.upper()}; correct the name"
         elif support is not None and support.state == LATER and _has_meaning(name, text):
             yield name, f"{support.reason}; {support.advice}"
+        elif name in WITH_MECHANISM and text.strip():
+            where = f"listener.name.<listener>.<mechanism>.{name}"
+            yield name, f"a broker of Apache Kafka ignores it, too, without a listener and a mechanism; write {where}"
         elif name == "metric.reporters":
             yield from _reporters_that_cannot_run(name, text)
 

@@ -51,7 +51,10 @@ _REMOTE_STORAGE = ("there is no tiered storage, so that records would not go whe
 # Why it does not matter.
 _NO_THREADS = "one task serves all requests, and worker threads are started when they are needed"
 _NO_PURGATORY = "requests that wait are forgotten at once when they are answered"
-_NO_SASL = "only listeners with SASL use it, and those are refused until there is SASL"
+_TOKENS_OF_NODES = (
+    "nodes log in at one another by PLAIN, SCRAM or unsecured tokens, and fetch no tokens or tickets; a node of a "
+    "cluster that would have to does not start"
+)
 
 # State -> reason, or what is missing and what to do -> names.
 Table = Mapping[str, Mapping[str | tuple[str, str], str]]
@@ -245,7 +248,7 @@ BROKER: Table = {
             socket.connection.setup.timeout.max.ms socket.connection.setup.timeout.ms
         """,
         "a start takes less than a second, and a recovery says how far it is": "server.max.startup.time.ms",
-        _NO_SASL: """
+        _TOKENS_OF_NODES: """
             sasl.client.callback.handler.class
             sasl.kerberos.kinit.cmd sasl.kerberos.min.time.before.relogin
             sasl.kerberos.service.name sasl.kerberos.ticket.renew.jitter
@@ -253,7 +256,6 @@ BROKER: Table = {
             sasl.login.connect.timeout.ms sasl.login.read.timeout.ms sasl.login.refresh.buffer.seconds
             sasl.login.refresh.min.period.seconds sasl.login.refresh.window.factor sasl.login.refresh.window.jitter
             sasl.login.retry.backoff.max.ms sasl.login.retry.backoff.ms
-
             sasl.oauthbearer.assertion.algorithm
             sasl.oauthbearer.assertion.claim.aud sasl.oauthbearer.assertion.claim.exp.seconds
             sasl.oauthbearer.assertion.claim.iss sasl.oauthbearer.assertion.claim.jti.include
@@ -261,8 +263,10 @@ BROKER: Table = {
             sasl.oauthbearer.assertion.file sasl.oauthbearer.assertion.private.key.file
             sasl.oauthbearer.assertion.private.key.passphrase sasl.oauthbearer.assertion.template.file
             sasl.oauthbearer.client.credentials.client.id sasl.oauthbearer.client.credentials.client.secret
-            sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms sasl.oauthbearer.jwks.endpoint.retry.backoff.ms
             sasl.oauthbearer.jwt.retriever.class sasl.oauthbearer.scope sasl.oauthbearer.token.endpoint.url
+        """,
+        "a JWKS that cannot be had is asked for again with a login, a second later at the earliest": """
+            sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms sasl.oauthbearer.jwks.endpoint.retry.backoff.ms
         """,
         "OpenSSL does what Java has providers for": """
             security.providers ssl.keymanager.algorithm ssl.provider ssl.secure.random.implementation

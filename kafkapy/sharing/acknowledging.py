@@ -135,6 +135,8 @@ def roll_back(window: InFlight, change: Change, limits: Limits, now_ms: float) -
             window.looks_for_available = True
         if state.is_terminal and not run.state.is_terminal:
             window.delivery_complete_count -= run.count_from(window.start_offset)
+        elif run.state.is_terminal and not state.is_terminal:  # its lock has expired, and it was the last delivery
+            window.delivery_complete_count += run.count_from(window.start_offset)
     window.move_start()  # a lock that has expired meanwhile may have been the last delivery
     _merge(window, change)
 

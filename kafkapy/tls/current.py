@@ -138,7 +138,7 @@ class _Kept(Generic[Tls]):
             made = await trio.to_thread.run_sync(self._load, settings)
             if made.key_store is not None and self.tls.key_store is not None:
                 _check_identity(self.tls.key_store, made.key_store, settings.listener_security(self._name))
-        except SettingsError as error:
+        except (SettingsError, OSError, ValueError) as error:  # whatever a file may hold, the node goes on
             logger.error("the TLS of listener %s stays as it was: %s", self._name, error)
             return
         self.loaded = made

@@ -160,6 +160,8 @@ def _key_store_of_file(
     if not store.keys:
         raise _refused(where, f"names {location}, in which there is no private key", "put the broker's key into it")
     entry = store.keys[0]
+    if not entry.chain:
+        raise _refused(where, f"names {location}, in which the key has no certificate", "put its certificate into it")
     key_password = security.ssl_key_password
     try:
         key = entry.private_key(password if key_password is None else key_password)

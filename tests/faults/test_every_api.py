@@ -141,7 +141,8 @@ def test_the_fields_that_select_something_of_each_api() -> None:
     assert found["DeleteGroups"] == ([], ["group"], ["group"])
     assert found["JoinGroup"] == (["group", "member"], [], ["top"])
     without_place = {name for name, (_, _, places) in found.items() if not places}
-    assert without_place == set(), "every answer has a place for an error"
+    by_position = {"CreateAcls", "DeleteAcls", "AlterClientQuotas", "AlterUserScramCredentials"}
+    assert without_place == by_position, "their entries have no ids: an error refuses the whole request"
 
 
 def leaves(struct: type[Struct], version: int, above: str = "") -> Iterator[tuple[str, Any]]:

@@ -100,7 +100,6 @@ WRONG: list[tuple[dict[str, object], str, str, str | None]] = [
         "only nodes send",
         "nodes",
     ),
-    ({"api": "StreamsGroupHeartbeat", "delay_ms": 1}, "api", "is not served", None),
     (
         {"transactional_id": "t", "corrupt_crc": True},
         "corrupt_crc",

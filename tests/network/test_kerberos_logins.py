@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from compat_tests.kerberos_realm import PASSWORD, REALM, SERVICE, running_realm
 from kafkapy.settings import Settings, SettingsError
 from kafkapy.settings.kerberos import local_name, parse_rules
 from kafkapy_wire.errors import ErrorCode
-from tests.network.kerberos_realm import PASSWORD, REALM, SERVICE, running_realm
 from tests.network.test_logins import handshake, is_served, token
 from tests.shell.running_node import Client, connect, running_node, trio_test
 

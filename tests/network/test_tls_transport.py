@@ -6,6 +6,7 @@ import os
 import socket
 import ssl
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -234,6 +235,17 @@ def test_the_peer_hears_a_farewell(pair: Pair) -> None:
     while peer.pull():
         pass
     assert peer.read() == b"", "close_notify, so that nothing was cut off"
+
+
+def test_a_reset_has_no_farewell(pair: Pair) -> None:
+    """A peer that heard one would take the end for an orderly one."""
+    transport, peer = pair
+    transport.reset()
+    transport.close()
+    with suppress(ConnectionResetError):
+        assert not peer.pull()
+    with pytest.raises(ssl.SSLWantReadError):
+        peer.tls.read(1)
 
 
 def test_a_peer_that_asks_for_keys_and_does_not_read_is_dropped(pair: Pair) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from kafkapy.settings import Settings, SettingsError
 from kafkapy.settings.sasl import sasl_settings
+from kafkapy.settings.support import lines_about
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,3 +125,11 @@ def test_the_default_mechanism_is_named_where_none_was_given() -> None:
 def test_login_modules_do_not_show_their_options() -> None:
     given = Settings({**WITH_PLAIN, OWN: f'{PLAIN} required user_a="topsecret";'})
     assert "topsecret" not in repr(sasl_settings(given, "CLIENTS"))
+
+
+def test_login_modules_for_no_listener_have_no_effect_and_a_line_says_so() -> None:
+    given = {**WITH_PLAIN, OWN: f"{PLAIN} required;", "sasl.jaas.config": f"{PLAIN} required user_a='topsecret';"}
+    (line,) = lines_about(given, ["INTERNAL", "CLIENTS"])
+    assert line.startswith("sasl.jaas.config has no effect: ")
+    assert "listener.name.<listener>.<mechanism>.sasl.jaas.config" in line
+    assert "topsecret" not in line

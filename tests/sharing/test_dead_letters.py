@@ -137,6 +137,23 @@ def test_key_and_value_are_copied_where_the_group_says_so(tmp_path: Path, compre
 
 
 @trio_test
+async def test_large_records_are_copied_one_by_one(tmp_path: Path) -> None:
+    """Each has a batch of its own, which is looked into beside the event loop."""
+    async with stage(tmp_path, AUTO_CREATE, **COPIES) as on:
+        values = [bytes([number]) * 700_000 for number in range(3)]
+        for value in values:
+            await on.client.produce("t", value, timestamp=on.clock.now_ms())
+        alice = await joined(on)
+        rejected: list[tuple[int, int, int]] = []
+        while len(rejected) < 3:
+            for first, last, _ in await alice.acquire():
+                rejected += [(offset, offset, REJECT) for offset in range(first, last + 1)]
+        await alice.acknowledge(rejected)
+        assert [record.value for record in await letters(on.client, 3)] == values
+        await until_buried(on.client)
+
+
+@trio_test
 async def test_very_many_are_written_batch_by_batch_and_in_order(tmp_path: Path) -> None:
     async with stage(tmp_path, None, **COPIES) as on:
         await create(on.client, DEAD, {ENABLED: "true", "max.message.bytes": "20000"})
@@ -261,3 +278,18 @@ def test_records_on_their_way_are_archived_although_somebody_has_asked_for_a_par
     lab.acknowledge("a", (7, 9, ACCEPT))
     assert lab.window.start_offset == 10
     assert not lab.window.batches
+
+
+@pytest.mark.parametrize(("kind", "limit_then"), [(REJECT, 2), (RELEASE, 1)])
+def test_a_last_delivery_that_expires_while_its_outcome_is_not_stored_is_complete(kind: int, limit_then: int) -> None:
+    """Rejected, it was on its way to the dead letter queue; released, it was the last delivery since the limit fell."""
+    lab = WindowLab([(0, 1)], LIMITS._replace(has_dead_letter_queue=True, max_delivery_count=2 * limit_then))
+    lab.acquire()
+    if kind == REJECT:
+        lab.acknowledge("a", (0, 1, RELEASE))
+        lab.acquire(max_records=2)
+    change = lab.begin("a", (0, 0, kind))
+    lab.limits = lab.limits._replace(max_delivery_count=limit_then)
+    lab.now_ms += 2 * lab.limits.lock_duration_ms
+    lab.fail(change)
+    assert (lab.window.start_offset, lab.window.delivery_complete_count) == (1, 0)

@@ -58,6 +58,11 @@ class Simulation:
         return batches
 
     def step(self) -> None:
+        if self.random.random() < 0.01:  # the group's settings are changed
+            self.limits = self.lab.limits = self.limits._replace(
+                max_delivery_count=self.random.choice((1, 2, 3, 5, 10)),
+                has_dead_letter_queue=self.random.random() < 0.5,
+            )
         choice = self.random.random()
         if choice < 0.35:
             self.acquire()

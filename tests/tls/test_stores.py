@@ -154,6 +154,8 @@ def cases(directory: Path) -> Iterator[tuple[dict[str, str], str, str]]:
     yield location("half.p12", files.path("server", ".p12").read_bytes()[:500], "PKCS12"), "ssl.keystore.password", ""
     trust = location("trust.jks", files.path("truststore", ".jks").read_bytes(), "JKS")
     yield trust, where, "in which there is no private key"
+    bare = jks.write(files.password, key=("bare", b"key", ()), time_ms=0)
+    yield location("bare.jks", bare, "JKS"), where, "in which the key has no certificate"
     trust = location("trust.p12", files.path("truststore", ".p12").read_bytes(), "PKCS12")
     yield trust, where, "in which there is no private key"
     yield {"ssl.keystore.key": key}, "ssl.keystore.type", "is JKS, but a key in a setting is PEM"

@@ -120,5 +120,9 @@ def _offset_key(group_id: str, topic: str, partition: int) -> bytes:
 
 
 def first_string(key: memoryview) -> str:
-    """The group id that begins the key of every group's record."""
+    """The group id that begins the key of every group's record. Raises MalformedMessage."""
+    length = int.from_bytes(key[:2])
+    text = bytes(key[2 : 2 + length])
+    if len(text) == length < 1 << 15 and text.isascii():  # nearly all are: a coordinator replays all that it writes
+        return text.decode("ascii")
     return decode(GroupMetadataKey, key[: 2 + int.from_bytes(key[:2])], 0).group

@@ -239,7 +239,7 @@ def _leaving_member(group: ConsumerGroup, identity: MemberIdentity) -> ConsumerM
 def _waits_for_others(group: ConsumerGroup, member: ConsumerMember) -> bool:
     """Whether another member still owns something that this one is to own."""
     return any(
-        partition not in member.assigned.get(topic_id, {}) and group.is_owned(topic_id, partition)
+        partition not in member.assigned.get(topic_id, {}) and partition in group.owned_of(topic_id)
         for topic_id, partitions in group.targets.get(member.member_id, {}).items()
         for partition in partitions
     )

@@ -12,7 +12,7 @@ from kafkapy.coordinators.group.group import EMPTY_STATE, GroupType, OffsetAge
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from kafkapy.coordinators.deadline import Deadline
     from kafkapy.coordinators.group.assignors.specification import Target
@@ -144,8 +144,9 @@ class ConsumerGroup:
             target = self.targets.get(self.static_members.get(member.instance_id, ""))
         return {} if target is None else target
 
-    def is_owned(self, topic_id: Uuid, partition: int) -> bool:
-        return partition in self.owners.get(topic_id, {})
+    def owned_of(self, topic_id: Uuid) -> Container[int]:
+        """The partitions of a topic that some member owns."""
+        return self.owners.get(topic_id, ())
 
     # -- replay
 
@@ -157,9 +158,7 @@ class ConsumerGroup:
             self.static_members[member.instance_id] = member.member_id
         for partitions in (member.assigned, member.pending_revocation):
             for topic_id, epochs in partitions.items():
-                owners = self.owners.setdefault(topic_id, {})
-                for partition in epochs:
-                    owners[partition] = member.member_id
+                self.owners.setdefault(topic_id, {}).update(dict.fromkeys(epochs, member.member_id))
 
     def remove_member(self, member_id: str) -> None:
         self._forget(self.members.pop(member_id, None))

@@ -148,12 +148,14 @@ class Membership:
         self, draft: Draft, before: ConsumerMember, member: ConsumerMember, owned: Mapping[Uuid, Sequence[int]] | None
     ) -> ConsumerMember:
         """Write what `member`, which was `before`, has said, what follows for the group, and the member's next step."""
-        names_changed, pattern = self.write_member(draft, before, member)
         group = draft.group
-        subscriptions = self._changed_subscriptions(draft, before, member)
-        default = self.default_assignor
-        assignor_changed = subscriptions.preferred_assignor(default) != group.subscriptions.preferred_assignor(default)
-        bumps = names_changed or pattern.is_known or assignor_changed
+        names_changed, pattern, bumps = False, PatternChange(), False
+        if member is not before or member.member_id not in group.members or draft.replaced is not None:
+            names_changed, pattern = self.write_member(draft, before, member)
+            subscriptions, default = self._changed_subscriptions(draft, before, member), self.default_assignor
+            preferred = subscriptions.preferred_assignor(default)
+            assignor_changed = preferred != group.subscriptions.preferred_assignor(default)
+            bumps = names_changed or pattern.is_known or assignor_changed
         self.write_epoch(draft, before, member, bumps=bumps)
         target_epoch, target = self.write_target(draft, before, member)
         return self.write_step(
@@ -205,14 +207,15 @@ class Membership:
 
     def write_target(self, draft: Draft, before: ConsumerMember, member: ConsumerMember) -> tuple[int, Target]:
         """Assign anew if the group's epoch is ahead, not more often than group.consumer.assignment.interval.ms."""
-        group, now_ms = draft.group, self._clock.now_ms()
+        group, targets = draft.group, draft.targets(member)
+        before_it = group.assignment_epoch, targets.get(member.member_id, {})
+        if draft.epoch <= group.assignment_epoch or self._large_groups.is_being_assigned(group.group_id):
+            return before_it
+        now_ms = self._clock.now_ms()
         interval_ms = group_setting(
             group.group_id, "assignment.interval.ms", self._settings.now.groups, self._metadata.image
         )
-        is_soon = group.assigned_at_ms and interval_ms and now_ms < group.assigned_at_ms + interval_ms
-        targets = draft.targets(member)
-        before_it = group.assignment_epoch, targets.get(member.member_id, {})
-        if draft.epoch <= group.assignment_epoch or is_soon or self._large_groups.is_being_assigned(group.group_id):
+        if group.assigned_at_ms and interval_ms and now_ms < group.assigned_at_ms + interval_ms:
             return before_it
         subscriptions = self._changed_subscriptions(draft, before, member)
         members = draft.members_with(member)
@@ -247,7 +250,7 @@ class Membership:
             target=target,
             topic_ids=topic_ids(subscribed_topics(member, group.resolved), self._metadata.image),
             owned=owned,
-            is_owned=group.is_owned,
+            owned_of=group.owned_of,
             has_subscription_changed=has_changed,
         )
         after = step.of(member)
@@ -488,8 +491,22 @@ def _owned(request: ConsumerGroupHeartbeatRequest) -> dict[Uuid, list[int]]:
 
 
 def _updated(member: ConsumerMember, request: ConsumerGroupHeartbeatRequest, caller: Caller) -> ConsumerMember:
-    """What the request says; what it leaves out is as before."""
+    """What the request says; what it leaves out is as before. The same member, if it says nothing of itself."""
     names, pattern = request.subscribed_topic_names, request.subscribed_topic_regex
+    says_nothing = (
+        names is None
+        and pattern is None
+        and request.instance_id is None
+        and request.rack_id is None
+        and request.rebalance_timeout_ms == -1
+        and request.server_assignor is None
+    )
+    if says_nothing and (caller.client_id, caller.client_host, None) == (
+        member.client_id,
+        member.client_host,
+        member.classic,
+    ):
+        return member
     return member._replace(
         instance_id=member.instance_id if request.instance_id is None else request.instance_id,
         rack_id=member.rack_id if request.rack_id is None else request.rack_id,

@@ -12,7 +12,7 @@ from kafkapy.coordinators.group.consumer.member import ConsumerMember, MemberSta
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from kafkapy.coordinators.group.assignors.specification import Target
@@ -28,8 +28,8 @@ class Step(NamedTuple):
     """Those that it reads: nothing of another topic is left to it, whatever the target says."""
     owned: Mapping[Uuid, Sequence[int]] | None
     """What the member says it owns; None: it has not said it in this heartbeat."""
-    is_owned: Callable[[Uuid, int], bool]
-    """Whether some member owns the partition now."""
+    owned_of: Callable[[Uuid], Container[int]]
+    """Which partitions of a topic some member owns now."""
     has_subscription_changed: bool
 
     def of(self, member: ConsumerMember) -> ConsumerMember:
@@ -70,8 +70,9 @@ class Step(NamedTuple):
             kept = {partition: since for partition, since in current.items() if partition in target}
             lost = {partition: since for partition, since in current.items() if partition not in target}
             own = member.pending_revocation.get(topic_id, {})
-            wanted = [partition for partition in sorted(target) if partition not in kept]
-            free = [partition for partition in wanted if partition in own or not self.is_owned(topic_id, partition)]
+            wanted = sorted(target.difference(kept))
+            taken = self.owned_of(topic_id)
+            free = [partition for partition in wanted if partition in own or partition not in taken]
             has_unreleased |= len(free) < len(wanted)
             if kept:
                 assigned[topic_id] = kept
