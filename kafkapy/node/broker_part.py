@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from functools import partial
 from time import perf_counter
@@ -55,6 +56,8 @@ if TYPE_CHECKING:
     from kafkapy_controller.image import BrokerImage, MetadataImage
     from kafkapy_controller.producer_ids import ProducerIdBlock
     from kafkapy_log import LogDirectories
+
+logger = logging.getLogger("kafkapy.node")
 
 RECOVERY_TURN_SECONDS = 0.05
 FETCH_SESSION_EVICTION_MS = 120_000
@@ -292,11 +295,13 @@ class BrokerPart:
 
         This is done before the ports open: recovering a large log would hold up all clients. Raises StoreError.
         """
-        count = directories.unrecovered_count
+        count, failed = directories.unrecovered_count, len(directories.failed)
         while remaining := directories.unrecovered_count:
             self._on_recovery(count - remaining, count)
             directories.recover(self._clock.now_ms(), partial(_is_past, perf_counter() + RECOVERY_TURN_SECONDS))
             await trio.lowlevel.checkpoint()
+        for each in directories.failed[failed:]:
+            logger.error("the log directory %s is offline: %s", each.path, each.reason)
         if count:
             self._on_recovery(count, count)
 

@@ -152,7 +152,7 @@ class LogStore:
             except BaseException:
                 os.close(lock_fd)
                 raise
-        except (FileExistsError, NotADirectoryError) as error:
+        except FileExistsError as error:
             raise UnusableDirectory(
                 f"cannot use the data directory {directory} (is a file, not a directory): name another directory"
             ) from error

@@ -15,7 +15,7 @@ from kafkapy.errors import ShutdownError, StartupError
 from kafkapy.metadata.broker_lifecycle import BrokerLifecycle
 from kafkapy.node import Node
 from kafkapy_controller.image import NO_LEADER, PartitionImage
-from kafkapy_log import LogStore
+from kafkapy_log import LogStore, StoreError
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequest, CreateTopicsResponse
 from kafkapy_wire.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
@@ -212,6 +212,31 @@ async def test_a_node_ends_with_the_directory_of_its_metadata(tmp_path: Path, mo
             (index,) = [index for (_, index), name in (await where(client)).items() if name == "a"]
             await fail_directory(client, monkeypatch, "orders", index)
             await trio.sleep_forever()
+
+
+@trio_test
+async def test_a_directory_that_cannot_be_recovered_is_offline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with disks(tmp_path) as node, connect(node) as client:
+        node.kept = False
+        await client.create_topic("orders", 2)
+        for index in range(2):
+            await client.produce("orders", b"%d" % index, partition=index)
+        (lost,) = [index for (_, index), name in (await where(client)).items() if name == "b"]
+
+    recover = LogStore.recover
+
+    def fail(store: LogStore, *arguments: Any) -> None:
+        if store.directory.name == "b":
+            raise StoreError("its disk cannot be read")
+        recover(store, *arguments)
+
+    monkeypatch.setattr(LogStore, "recover", fail)
+    async with disks(tmp_path) as node, connect(node) as client:
+        assert await client.values("orders", 1 - lost) == [b"%d" % (1 - lost)]
+        assert (await metadata_of(client, "orders"))[lost] == (5, NO_LEADER, [1])
+        assert f"the log directory {tmp_path / 'b'} is offline: its disk cannot be read" in caplog.messages
 
 
 @trio_test
