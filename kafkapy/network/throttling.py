@@ -23,7 +23,7 @@ from kafkapy.peers.identity import NODE_SOFTWARE
 from kafkapy.pending import Pending
 from kafkapy.quotas.client_quotas import CONSUMER_BYTE_RATE, PRODUCER_BYTE_RATE, REQUEST_PERCENTAGE
 from kafkapy_log import FileSlice
-from kafkapy_wire.api_keys import ApiKey, request_header_version
+from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.codec import encoder
 from kafkapy_wire.messages.fetch import FetchResponse
 
@@ -39,9 +39,6 @@ if TYPE_CHECKING:
     from kafkapy_wire.message import Message
 
 PERCENT: Final = 100.0
-FLEXIBLE_HEADER: Final = 2
-HEADER_BYTES: Final = 10
-"""Of a request, without its client id and tagged fields."""
 
 
 class Throttling:
@@ -134,10 +131,8 @@ class Throttling:
         return answer  # type: ignore[no-any-return]
 
     def _of_produce(self, measured: _Measured, context: NodeContext) -> int:
-        size = measured.frame_bytes - HEADER_BYTES - len((context.client_id or "").encode())
-        if request_header_version(ApiKey.PRODUCE, context.api_version) == FLEXIBLE_HEADER:
-            size -= 1
-        bytes_ms = self._quotas.record(PRODUCER_BYTE_RATE, context.client.principal, context.client_id, size)
+        who = context.client.principal, context.client_id
+        bytes_ms = self._quotas.record(PRODUCER_BYTE_RATE, *who, measured.frame_bytes)
         return max(bytes_ms, self._of_time(measured, context))
 
     def _of_fetch(self, measured: _Measured, response: FetchResponse, context: NodeContext) -> int:

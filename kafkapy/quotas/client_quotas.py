@@ -85,6 +85,11 @@ class ClientQuotas:
         return key in self._tables
 
     @property
+    def now_ms(self) -> float:
+        """What the clock shows by which they are measured."""
+        return self._clock.monotonic_ms()
+
+    @property
     def are_any(self) -> bool:
         """Whether anybody has a quota."""
         return bool(self._tables)

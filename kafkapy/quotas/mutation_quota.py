@@ -6,6 +6,7 @@ get what they ask for, and wait afterwards.
 
 from __future__ import annotations
 
+from math import floor
 from typing import TYPE_CHECKING
 
 from kafkapy.quotas.client_quotas import CONTROLLER_MUTATION_RATE
@@ -26,8 +27,12 @@ class MutationQuota:
         self._who = principal, client_id
         self._is_strict = is_strict
         self._charged: set[str] = set()
-        self.throttle_ms = 0
-        """How long the client must wait."""
+        self._ends_ms = 0.0
+
+    @property
+    def throttle_ms(self) -> int:
+        """How long the client must wait from now on."""
+        return max(0, floor(self._ends_ms - self._quotas.now_ms))
 
     def charge(self, topic: str, partition_count: int) -> None:
         """Partitions of a topic are made or deleted. Raises KafkaError THROTTLING_QUOTA_EXCEEDED."""
@@ -37,7 +42,7 @@ class MutationQuota:
             self._quotas.record_mutations(*self._who, partition_count)
         throttle_ms = self._quotas.mutation_throttle_ms(*self._who)
         if throttle_ms:
-            self.throttle_ms = throttle_ms
+            self._ends_ms = self._quotas.now_ms + throttle_ms
             if self._is_strict:
                 raise KafkaError(ErrorCode.THROTTLING_QUOTA_EXCEEDED)
         elif self._is_strict:
