@@ -32,6 +32,7 @@ from kafkapy_wire.messages.sasl_handshake import SaslHandshakeRequest
 
 MINUTE_MS = 60_000
 HOUR_MS, DAY_MS = 60 * MINUTE_MS, 24 * 60 * MINUTE_MS
+LIFETIMES_MS = (0, 1_000 * DAY_MS, -2, -(2**63), 2**63 - 1)
 USERS = ("admin", "alice", "bob", "eve")
 LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule required "
 SETTINGS = {
@@ -187,7 +188,10 @@ def tokens_are_made(alice: User, admin: User) -> list[Any]:
         *((alice, f"plain v{version}", create(renewers=[], max_lifetime_ms=-1), version) for version in (1, 2, 3)),
         (alice, "renewed by bob", create(renewers=[renewer("bob"), renewer("admin")], max_lifetime_ms=HOUR_MS), 3),
         (alice, "renewed by oneself", create(renewers=[renewer("alice"), renewer("bob"), renewer("bob")]), 3),
-        *((alice, f"lifetime {ms}", create(max_lifetime_ms=ms), 3) for ms in (0, 1_000 * DAY_MS, -2, 2**63 - 1)),
+        *(
+            (alice, f"lifetime {ms}", create(max_lifetime_ms=ms), 3)
+            for ms in (0, 1_000 * DAY_MS, -2, -(2**63), 2**63 - 1)
+        ),
         (alice, "a group renews", create(renewers=[renewer("a", "Group")]), 3),
         (alice, "nobody renews", create(renewers=[renewer("", "User")]), 3),
         (alice, "of bob", create(owner_principal_type="User", owner_principal_name="bob"), 3),
@@ -220,7 +224,7 @@ def tokens_are_described(users: list[User], when: str) -> None:
 def tokens_are_renewed(made: list[Any], users: list[User]) -> None:
     for index, token in enumerate(made[:6]):
         for user in users:
-            for period in (-1, 0, HOUR_MS, 2 * DAY_MS, 100 * DAY_MS):
+            for period in (-1, 0, HOUR_MS, 2 * DAY_MS, 100 * DAY_MS, -(2**63), 2**63 - 1):
                 request = RenewDelegationTokenRequest(hmac=token.hmac, renew_period_ms=period)
                 user.ask(f"token {index} for {period}", request, 1 + index % 2)
     for hmac in (b"", b"unheard of"):
@@ -231,7 +235,7 @@ def tokens_are_expired(made: list[Any], users: list[User]) -> None:
     admin, alice, bob, eve = users
     for index, token in enumerate(made[:6]):
         for user in users:
-            for period in (HOUR_MS, 100 * DAY_MS):
+            for period in (HOUR_MS, 100 * DAY_MS, 2**63 - 1):
                 request = ExpireDelegationTokenRequest(hmac=token.hmac, expiry_time_period_ms=period)
                 user.ask(f"token {index} in {period}", request, 1 + index % 2)
     first, second, third = made[0], made[3], made[1]

@@ -22,7 +22,7 @@ from kafkapy.faults.timers import RealTimers
 from kafkapy_controller.image import EMPTY_IMAGE
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_class, response_class
 from kafkapy_wire.codec import decode, encode
-from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.message import Message, Struct, parse_versions
 from kafkapy_wire.uuid import Uuid, parse_uuid, uuid_text
 
@@ -95,6 +95,29 @@ def errors_at(layout: Layout, response: Message, place: str) -> list[int]:
     raise AssertionError(place)
 
 
+REFUSED_AS_A_WHOLE = {"CreateAcls", "DeleteAcls", "AlterClientQuotas", "AlterUserScramCredentials"}
+"""What they answer about has no name of one field, so that no rule selects of it: all of it is refused or nothing."""
+
+
+@pytest.mark.parametrize("key", [key for key, _ in SERVED if API_VERSIONS[key].message_name in REFUSED_AS_A_WHOLE])
+def test_an_error_in_every_entry_of_the_answer(key: ApiKey) -> None:
+    api = Api(key, dict(SERVED)[key])
+    for layout in layouts_of(key):
+        version = layout.version
+        request = decode(request_class(key), encode(filled(request_class(key), version), version), version)
+        rule: dict[str, object] = {"api": API_VERSIONS[key].message_name, "error": "CLUSTER_AUTHORIZATION_FAILED"}
+        with pytest.raises(KafkaError) as caught:
+            answered(api, layout, rule, request)
+        response = api.error_response(request, caught.value)
+        response = decode(response_class(key), encode(response, version), version)
+        (entries,) = (value for value in vars_of(response).values() if isinstance(value, list))
+        assert {each.error_code for each in entries} == {ErrorCode.CLUSTER_AUTHORIZATION_FAILED}
+
+
+def vars_of(struct: Struct) -> dict[str, Any]:
+    return {field.name: getattr(struct, field.name) for field in struct.__fields__}
+
+
 @pytest.mark.parametrize(("key", "module"), SERVED, ids=[API_VERSIONS[key].message_name for key, _ in SERVED])
 def test_an_error_at_each_place_of_the_answer(key: ApiKey, module: str) -> None:
     api = Api(key, module)
@@ -141,8 +164,7 @@ def test_the_fields_that_select_something_of_each_api() -> None:
     assert found["DeleteGroups"] == ([], ["group"], ["group"])
     assert found["JoinGroup"] == (["group", "member"], [], ["top"])
     without_place = {name for name, (_, _, places) in found.items() if not places}
-    by_position = {"CreateAcls", "DeleteAcls", "AlterClientQuotas", "AlterUserScramCredentials"}
-    assert without_place == by_position, "their entries have no ids: an error refuses the whole request"
+    assert without_place == REFUSED_AS_A_WHOLE
 
 
 def leaves(struct: type[Struct], version: int, above: str = "") -> Iterator[tuple[str, Any]]:

@@ -20,6 +20,7 @@ from kafkapy_wire.messages.alter_partition_reassignments import (
     ReassignableTopic,
 )
 from kafkapy_wire.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
+from kafkapy_wire.messages.create_delegation_token import CreateDelegationTokenRequest
 from kafkapy_wire.messages.create_partitions import CreatePartitionsRequest, CreatePartitionsTopic
 from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequest
 from kafkapy_wire.messages.delete_records import (
@@ -29,6 +30,7 @@ from kafkapy_wire.messages.delete_records import (
 )
 from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
 from kafkapy_wire.messages.elect_leaders import ElectLeadersRequest, TopicPartitions
+from kafkapy_wire.messages.expire_delegation_token import ExpireDelegationTokenRequest
 from kafkapy_wire.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 from kafkapy_wire.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse
 from kafkapy_wire.messages.leave_group import LeaveGroupRequest, LeaveGroupResponse, MemberIdentity
@@ -39,7 +41,9 @@ from kafkapy_wire.messages.offset_commit import (
     OffsetCommitRequestPartition,
     OffsetCommitRequestTopic,
 )
+from kafkapy_wire.messages.renew_delegation_token import RenewDelegationTokenRequest
 from kafkapy_wire.messages.share_fetch import FetchPartition, FetchTopic, ShareFetchRequest
+from kafkapy_wire.messages.streams_group_heartbeat import StreamsGroupHeartbeatRequest, Subtopology, Topology
 from kafkapy_wire.messages.sync_group import SyncGroupRequest, SyncGroupResponse
 from kafkapy_wire.messages.update_features import UpdateFeaturesRequest
 from kafkapy_wire.uuid import random_uuid
@@ -124,6 +128,21 @@ REQUESTS: dict[ApiKey, Callable[[], Message]] = {
         topics=[FetchTopic(topic_id=random_uuid(), partitions=[FetchPartition(partition_index=0)])],
     ),
     ApiKey.CREATE_PARTITIONS: lambda: CreatePartitionsRequest(topics=[CreatePartitionsTopic(name="orders", count=3)]),
+    # Clients that have not logged in have no tokens: how long these last is in tests/apis/test_delegation_tokens.py.
+    ApiKey.CREATE_DELEGATION_TOKEN: CreateDelegationTokenRequest,
+    ApiKey.RENEW_DELEGATION_TOKEN: RenewDelegationTokenRequest,
+    ApiKey.EXPIRE_DELEGATION_TOKEN: ExpireDelegationTokenRequest,
+    ApiKey.STREAMS_GROUP_HEARTBEAT: lambda: StreamsGroupHeartbeatRequest(
+        group_id="streams",
+        member_id="a-member",
+        member_epoch=0,
+        rebalance_timeout_ms=10_000,
+        process_id="a-process",
+        topology=Topology(epoch=0, subtopologies=[Subtopology(subtopology_id="0", source_topics=["orders"])]),
+        active_tasks=[],
+        standby_tasks=[],
+        warmup_tasks=[],
+    ),
 }
 
 
