@@ -30,6 +30,7 @@ from kafkapy_wire.messages.fetch import FetchResponse
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
 
+    from kafkapy.clock import Timer
     from kafkapy.context import Client, NodeContext
     from kafkapy.fetching.sessions import FetchSessionCache
     from kafkapy.network.connection import Connection
@@ -56,6 +57,8 @@ class Throttling:
         self._sessions = sessions
         self._connection_of = connection_of
         self._current: _Measured | None = None  # whose answer is being made now
+        self._timers: dict[Client, Timer] = {}
+        """By which each client that had to wait is served again. The timers of most have fired."""
 
     def begin(self) -> None:
         """From now on clients are throttled."""
@@ -111,9 +114,11 @@ class Throttling:
     def before_encoding(self, api_key: ApiKey, response: Message, context: NodeContext) -> Message:
         """The answer with its throttle time; the connection of its client is muted."""
         measured, client = self._current, context.client
-        if measured is None or measured.is_counted or client.is_follower or client.software_name == NODE_SOFTWARE:
+        if measured is None or measured.is_counted:
             return response
         measured.is_counted = True
+        if (client.is_follower or client.software_name == NODE_SOFTWARE) and _may_act_as_node(context):
+            return response
         answer: Any = response
         if api_key is ApiKey.PRODUCE:
             throttle_ms = self._of_produce(measured, context)
@@ -161,8 +166,18 @@ class Throttling:
 
     def _mute(self, context: NodeContext, throttle_ms: int) -> None:
         if throttle_ms and (connection := self._connection_of(context.client)) is not None:
-            connection.set_muted(is_muted=True)
-            context.node.clock.call_later(throttle_ms, partial(connection.set_muted, is_muted=False))
+            self._unmute_later(connection, context.node.clock.call_later(throttle_ms, partial(_unmute, connection)))
+
+    def _unmute_later(self, connection: Connection, timer: Timer) -> None:
+        """The timer may be due in weeks: it does not outlive the connection."""
+        connection.set_muted(is_muted=True)
+        client = connection.client
+        if client not in self._timers:
+            client.when_closed(partial(self._closed, client))
+        self._timers[client] = timer
+
+    def _closed(self, client: Client) -> None:
+        self._timers.pop(client).cancel()
 
 
 class _Measured:
@@ -213,6 +228,18 @@ class MeteredUnfinished(Unfinished):
 
     def abandoned(self) -> None:
         self._inner.abandoned()
+
+
+def _unmute(connection: Connection) -> None:
+    connection.set_muted(is_muted=False)
+
+
+def _may_act_as_node(context: NodeContext) -> bool:
+    """Anybody can call itself a node."""
+    from kafkapy.security.access import is_allowed_in_cluster
+    from kafkapy_controller.acl import AclOperation
+
+    return is_allowed_in_cluster(context, AclOperation.CLUSTER_ACTION, is_logged=False)
 
 
 def _measured_later(later: Later, measured: _Measured) -> Later:

@@ -29,7 +29,6 @@ UNUSED_MS: Final = 3_600_000.0
 """What was not used for so long is forgotten, as in Apache Kafka."""
 USES_MAX: Final = 100_000
 """Whoever uses a quota under ever new client ids pays with those that were used longest ago: 50 MB."""
-INT_MAX: Final = 0x7FFF_FFFF
 
 
 class _Use:
@@ -127,7 +126,7 @@ class ClientQuotas:
             return 0
         now_ms = self._clock.monotonic_ms()
         use = self._use(CONTROLLER_MUTATION_RATE, found[0], now_ms)
-        return min(use.bucket.throttle_ms(found[1], now_ms, self._mutation_windows()), INT_MAX)
+        return use.bucket.throttle_ms(found[1], now_ms, self._mutation_windows())
 
     def record_mutations(self, principal: KafkaPrincipal, client_id: str | None, count: float) -> None:
         """So many partitions are made or deleted."""
@@ -149,7 +148,8 @@ class ClientQuotas:
         rate.record(value, now_ms, windows)
         if not is_checked:
             return 0
-        return min(rate.throttle_ms(bound, now_ms, windows), windows.ms if key == REQUEST_PERCENTAGE else INT_MAX)
+        throttle_ms = rate.throttle_ms(bound, now_ms, windows)
+        return min(throttle_ms, windows.ms) if key == REQUEST_PERCENTAGE else throttle_ms
 
     def _find(self, key: str, principal: KafkaPrincipal, client_id: str | None) -> tuple[Share, float] | None:
         table = self._tables.get(key)

@@ -8,7 +8,10 @@ use in all of them together.
 from __future__ import annotations
 
 from math import floor
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+WAIT_MS_MAX: Final = 0x7FFF_FFFF
+"""What the field of an answer holds. A quota next to nothing would give an infinite wait."""
 
 
 class Windows(NamedTuple):
@@ -81,4 +84,4 @@ class SampledRate:
         rate = self.per_second(now_ms, windows)
         if rate <= bound:
             return 0
-        return floor((rate - bound) / bound * self.measured_ms(now_ms, windows) + 0.5)
+        return floor(min((rate - bound) / bound * self.measured_ms(now_ms, windows), WAIT_MS_MAX) + 0.5)

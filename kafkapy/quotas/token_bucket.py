@@ -8,6 +8,8 @@ from __future__ import annotations
 from math import floor
 from typing import TYPE_CHECKING
 
+from kafkapy.quotas.sampled_rate import WAIT_MS_MAX
+
 if TYPE_CHECKING:
     from kafkapy.quotas.sampled_rate import Windows
 
@@ -38,4 +40,4 @@ class TokenBucket:
     def throttle_ms(self, bound: float, now_ms: float, windows: Windows) -> int:
         """How long it takes until no tokens are owed any more."""
         tokens = self.tokens(bound, now_ms, windows)
-        return floor(-tokens / bound * 1_000 + 0.5) if tokens < 0 else 0
+        return floor(min(-tokens / bound * 1_000, WAIT_MS_MAX) + 0.5) if tokens < 0 else 0

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import select
+import socket
+import struct
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import pytest
 import trio
 import trio.testing
 
 from kafkapy.clock import ManualClock
 from kafkapy.node import Node
+from kafkapy.peers.identity import NODE_SOFTWARE
+from kafkapy_controller.acl import AclOperation, PatternType, PermissionType, ResourceType
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.alter_client_quotas import AlterClientQuotasRequest, AlterClientQuotasResponse, OpData
 from kafkapy_wire.messages.alter_client_quotas import AlterClientQuotasRequestEntityData as Entity
 from kafkapy_wire.messages.alter_client_quotas import AlterClientQuotasRequestEntryData as Entry
 from kafkapy_wire.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
+from kafkapy_wire.messages.create_acls import AclCreation, CreateAclsRequest, CreateAclsResponse
 from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequest, CreateTopicsResponse
 from kafkapy_wire.messages.fetch import FetchRequest, FetchResponse
 from kafkapy_wire.messages.produce import PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData
@@ -163,6 +169,80 @@ def test_partitions_are_made_as_fast_as_the_quota_says(tmp_path: Path) -> None:
             assert not await is_answered(client)
 
     run()
+
+
+@pytest.mark.parametrize("key", ["request_percentage", "controller_mutation_rate"])
+def test_a_quota_next_to_nothing_gives_the_longest_wait(tmp_path: Path, key: str) -> None:
+    longest = 1_000 if key == "request_percentage" else 0x7FFF_FFFF
+
+    @trio_test
+    async def run() -> None:
+        async with throttled(tmp_path, **{key: 5e-324}) as (node, clock, client):
+            for name in ("a", "b"):
+                wanted = [CreatableTopic(name=name, num_partitions=1, replication_factor=1)]
+                asked = CreateTopicsRequest(topics=wanted, timeout_ms=10_000)
+                answer = await client.ask(asked, CreateTopicsResponse, 5)
+                assert answer.throttle_time_ms == longest
+                clock.advance(longest)
+            assert not node.bugs.kept
+
+    run()
+
+
+def test_nothing_is_kept_of_clients_that_hang_up_while_they_wait(tmp_path: Path) -> None:
+    """They would have to wait for weeks."""
+    count = 150
+
+    @trio_test
+    async def run() -> None:
+        async with throttled(tmp_path, producer_byte_rate=1) as (node, clock, _):
+            before = clock.timer_count
+            for _ in range(count):
+                async with connect(node) as other:
+                    answer = await other.ask(produce(100_000), ProduceResponse, 12)
+                    assert answer.throttle_time_ms > 3_600_000
+                    other.stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            await trio.testing.wait_all_tasks_blocked(0.02)
+            assert len(node.server.connections) == 1
+            assert clock.timer_count - before < count
+
+    run()
+
+
+def test_who_calls_itself_a_node_is_throttled_unless_it_may_be_one(tmp_path: Path) -> None:
+    settings = {
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": "User:the-nodes",
+        "allow.everyone.if.no.acl.found": "true",
+    }
+    node_name = ApiVersionsRequest(client_software_name=NODE_SOFTWARE, client_software_version="1")
+
+    @trio_test
+    async def run() -> None:
+        clock = ManualClock(frozen=True)
+        async with running_node(tmp_path, settings, clock=clock) as node, connect(node) as client:
+            await client.create_topic("t")
+            await set_quotas(client, producer_byte_rate=1)
+            await client.ask(node_name, ApiVersionsResponse, 3)
+            assert not (await client.ask(produce(20_000), ProduceResponse, 12)).throttle_time_ms, "it may be one"
+            await deny_cluster_action(client)
+            assert (await client.ask(produce(20_000), ProduceResponse, 12)).throttle_time_ms
+
+    run()
+
+
+async def deny_cluster_action(client: Client) -> None:
+    denied = AclCreation(
+        resource_type=ResourceType.CLUSTER,
+        resource_name="kafka-cluster",
+        resource_pattern_type=PatternType.LITERAL,
+        principal="User:*",
+        host="*",
+        operation=AclOperation.CLUSTER_ACTION,
+        permission_type=PermissionType.DENY,
+    )
+    answer = await client.ask(CreateAclsRequest(creations=[denied]), CreateAclsResponse, 3)
+    assert not answer.results[0].error_code, answer
 
 
 def test_clients_without_quotas_do_not_wait(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kafkapy.security.sasl.oauthbearer import InvalidToken, ValidToken
@@ -12,6 +11,7 @@ if TYPE_CHECKING:
 
 NAME_CHARACTERS_MAX = 1_024
 SCOPES_MAX = 1_000
+SECONDS_MAX = 1e12
 
 
 class ClaimRules(NamedTuple):
@@ -25,7 +25,7 @@ class ClaimRules(NamedTuple):
 def checked_claims(claims: Mapping[str, Any], rules: ClaimRules, now_ms: float) -> ValidToken:
     """Raises InvalidToken."""
     name = claims.get(rules.principal_claim)
-    if not isinstance(name, str) or not name.strip() or len(name) > NAME_CHARACTERS_MAX:
+    if not isinstance(name, str) or not name.strip() or len(name) > NAME_CHARACTERS_MAX or not _is_unicode(name):
         raise InvalidToken(f"claim {rules.principal_claim} is no name")
     issued = _seconds(claims, "iat")
     if issued is None and rules.needs_issued_at:
@@ -46,6 +46,15 @@ def checked_claims(claims: Mapping[str, Any], rules: ClaimRules, now_ms: float) 
     return ValidToken(name, expires * 1_000)
 
 
+def _is_unicode(name: str) -> bool:
+    """JSON may name one half of a surrogate pair, which no protocol message can hold."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _check_scope(scope: object, rules: ClaimRules) -> None:
     texts = scope.split() if isinstance(scope, str) else [] if scope is None else scope
     if not isinstance(texts, list) or len(texts) > SCOPES_MAX or not all(isinstance(text, str) for text in texts):
@@ -59,6 +68,7 @@ def _seconds(claims: Mapping[str, Any], name: str) -> float | None:
     value = claims.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or abs(value) > 1e12:
+    # A NaN is not at most anything, and an integer may have more digits than a float can hold: it is compared first.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= SECONDS_MAX:
         raise InvalidToken(f"claim {name} is no time")
     return float(value)
