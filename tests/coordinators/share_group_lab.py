@@ -14,7 +14,8 @@ from kafkapy.pending import Pending
 from kafkapy.settings.broker import ShareSettings
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.share_group_heartbeat import ShareGroupHeartbeatRequest, ShareGroupHeartbeatResponse
-from tests.coordinators.consumer_lab import CALLER, ConsumerLab
+from kafkapy_wire.uuid import Uuid
+from tests.coordinators.consumer_lab import CALLER, ConsumerLab, TopicChanges
 from tests.coordinators.group_lab import GROUP
 
 if TYPE_CHECKING:
@@ -60,11 +61,22 @@ class ShareGroupLab(ConsumerLab):
     def __init__(self, seed: int, **settings: int) -> None:
         self.persister = SlowPersister(Random(seed))
         self._share = ShareSettings().replace(settings)
+        self._topics_made = 0
         super().__init__()
 
     def use_settings(self, **settings: object) -> None:
         super().use_settings(**settings)
         self.settings.now.share = self._share
+
+    def topic(self, name: str, partition_count: int) -> Uuid:
+        """One that was deleted comes back with another id."""
+        if name not in self.topic_ids:
+            self._topics_made += 1
+            self.topic_ids[name] = Uuid(f"{name}{self._topics_made}".encode().ljust(16, b"-"))
+            self.add_topic(name, partition_count, self.topic_ids[name])
+            self._tell(TopicChanges(created=[name], changed=[name]))
+            return self.topic_ids[name]
+        return super().topic(name, partition_count)
 
     def _requests(self) -> None:
         self.requests = ShareGroupRequests(self.groups.shards, cast("SharePersister", self.persister))
