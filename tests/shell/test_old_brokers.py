@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,7 +25,6 @@ from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequ
 from kafkapy_wire.messages.describe_cluster import DescribeClusterRequest
 from kafkapy_wire.messages.fetch import FetchRequest, FetchResponse
 from kafkapy_wire.messages.metadata import MetadataRequest, MetadataResponse
-from kafkapy_wire.messages.streams_group_heartbeat import StreamsGroupHeartbeatRequest
 from kafkapy_wire.messages.update_features import FeatureUpdateKey, UpdateFeaturesRequest, UpdateFeaturesResponse
 from tests.shell.running_node import batch, connect, trio_test
 
@@ -119,11 +119,14 @@ async def test_apis_that_the_release_did_not_have_end_the_connection(
 async def test_an_api_that_is_announced_and_not_served_ends_the_connection(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """LeaderAndIsr: controllers sent it to brokers while there was ZooKeeper."""
     caplog.set_level(logging.INFO)
-    async with old_node(tmp_path, "4.3") as node, connect(node) as client:
-        await client.send(StreamsGroupHeartbeatRequest(), 0, answered=False)
+    async with old_node(tmp_path, "2.8") as node, connect(node) as client:
+        response = await client.ask(ASKED, ApiVersionsResponse)
+        assert 4 in {api.api_key for api in response.api_keys}
+        await client.stream.send_all(struct.pack(">ihhih", 10, 4, 5, 1, -1))
         assert await client.closed_by_broker()
-    assert "StreamsGroupHeartbeat v0, which is not served: set group.protocol=classic" in caplog.text
+    assert "API key 4, which is not served" in caplog.text
 
 
 @trio_test
