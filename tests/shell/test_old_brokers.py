@@ -122,7 +122,7 @@ async def test_an_api_that_is_announced_and_not_served_ends_the_connection(
     """LeaderAndIsr: controllers sent it to brokers while there was ZooKeeper."""
     caplog.set_level(logging.INFO)
     async with old_node(tmp_path, "2.8") as node, connect(node) as client:
-        response = await client.ask(ASKED, ApiVersionsResponse)
+        response = await client.ask(ASKED, ApiVersionsResponse, 3)
         assert 4 in {api.api_key for api in response.api_keys}
         await client.stream.send_all(struct.pack(">ihhih", 10, 4, 5, 1, -1))
         assert await client.closed_by_broker()
