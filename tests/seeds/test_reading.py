@@ -140,7 +140,7 @@ YAML_FAULTS = [
         "groups:\n  shop: {orders: {0: -1}}",
         ("line 2: groups.shop.orders.0: a whole number from 0 to 9223372036854775807 is expected, not -1"),
     ),
-    ("acls: []", "line 1: acls: a seed cannot have ACLs: leave them out, and make them with `kafkapy acls add` when the broker runs"),
+    ("acls: []", "line 1: acls: a seed cannot have ACLs: leave them out, and make them with `kafkapy acls add`"),
     ("a: &x 1\nb: *x", "line 2: aliases (*name) are not taken: write it out"),
     ("topics: {orders: 1", "line 1: that is not YAML: expected ',' or '}', but got '<stream end>'"),
     ("topics: {[a]: 1}", "line 1: a list or an object is no name"),
