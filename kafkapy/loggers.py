@@ -19,6 +19,7 @@ LOGGERS: Final = tuple(
             "apis.describe_log_dirs",
             "apis.metadata",
             "audit",
+            "authorizer",
             "broker",
             "bugs",
             "cluster",

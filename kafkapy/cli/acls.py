@@ -25,7 +25,13 @@ OPERATIONS = (
     *("all", "read", "write", "create", "delete", "alter", "describe", "cluster-action", "describe-configs"),
     *("alter-configs", "idempotent-write", "create-tokens", "describe-tokens", "two-phase-commit"),
 )
-RESOURCES = ("topic", "group", "transactional-id", "delegation-token", "user")
+RESOURCES = {
+    "topic": "a topic",
+    "group": "a group",
+    "transactional-id": "a transactional id",
+    "delegation-token": "a delegation token, by its id",
+    "user": "a user whose delegation tokens others make or see",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         who.add_argument("--deny", metavar="PRINCIPAL", help="denying goes before allowing")
         what = command.add_mutually_exclusive_group(required=command is add)
         for kind in RESOURCES:
-            what.add_argument(f"--{kind}", metavar="NAME", help=f"a {kind.replace('-', ' ')}; * is every one")
+            what.add_argument(f"--{kind}", metavar="NAME", help=f"{RESOURCES[kind]}; * is every one")
         what.add_argument("--cluster", action="store_true", help="the cluster itself")
         command.add_argument("--prefixed", action="store_true", help="all whose names begin with NAME")
         command.add_argument(
@@ -53,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             action="append",
             metavar="O",
             required=command is add,
-            help=f"{', '.join(OPERATIONS)}; may be given several times"
+            help=f"{', '.join(OPERATIONS)}; several with -o read -o write"
             + (" (default: any)" if command is not add else ""),
         )
         command.add_argument("--host", metavar="H", help="from this address, or block of addresses (default: any)")

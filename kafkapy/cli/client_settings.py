@@ -19,6 +19,10 @@ PROTOCOL: Final = "security.protocol"
 PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 PLAIN_TEXT: Final = ("PLAINTEXT", "SASL_PLAINTEXT")
 
+# What OpenSSL says of a certificate (X509_V_ERR_*).
+_UNKNOWN_AUTHORITY: Final = frozenset({18, 19, 20, 21})
+_OTHER_HOST: Final = frozenset({62, 64})
+
 
 def client_settings(file: str | None) -> dict[str, str]:
     """Those of a properties file; none without a file. Raises ClientError."""
@@ -78,4 +82,15 @@ class TlsClient:
 
         if isinstance(error, ssl.SSLEOFError):
             return "it was closed in the TLS handshake: is there a listener with TLS?"
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return f"no TLS: {explained(error)}: {_what_to_do(error)}"
         return f"no TLS: {explained(error)}" if isinstance(error, ssl.SSLError) else error.strerror or str(error)
+
+
+def _what_to_do(error: ssl.SSLCertVerificationError) -> str:
+    """About a certificate that was refused."""
+    if error.verify_code in _OTHER_HOST:
+        return "connect to a host that the certificate is for, or set ssl.endpoint.identification.algorithm= (empty)"
+    if error.verify_code in _UNKNOWN_AUTHORITY:
+        return "ssl.truststore.location must have the certificate of its authority (ca.crt of `kafkapy certs`)"
+    return "the broker needs another one"

@@ -239,11 +239,15 @@ class Consumption:
         from kafkapy.client.share_member import RECORDS_MAX, ShareMember
 
         member = ShareMember(self._cluster, group_id, self._subscription.topics)
+        # A group assigns a topic that is new to it at the end of group.share.assignment.interval.ms.
+        assigned_by = time.monotonic() + self._cluster.timeout_seconds
         wanted = self._arguments.max_messages
         try:
             try:
                 while not self._is_enough():
                     left = RECORDS_MAX if wanted is None else min(RECORDS_MAX, wanted - self.count)
+                    if not member.is_assigned and time.monotonic() < assigned_by:
+                        self._last_record_at = time.monotonic()  # none can have come
                     self._print(member.poll(POLL_SECONDS, left))
                     if self._subscription.has_changed():
                         member.subscribe(self._subscription.topics)

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from kafkapy.client.cluster import Cluster
 
 KINDS = ("user", "client-id", "ip")
+WORDS = {"user": "user", "client-id": "client id", "ip": "address"}
+QUOTAS_HELP = (
+    "such as producer_byte_rate=1048576; there are producer_byte_rate and consumer_byte_rate (bytes a second), "
+    "request_percentage (of the time of one thread), controller_mutation_rate (partitions made or deleted a second), "
+    "and of an address connection_creation_rate"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,14 +35,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     describe = commands.add_parser("describe", help="show the quotas that were set")
     add_json_argument(describe)
     change = commands.add_parser("set", help="set quotas")
-    change.add_argument("quotas", nargs="+", metavar="NAME=VALUE", help="such as producer_byte_rate=1048576")
+    change.add_argument("quotas", nargs="+", metavar="NAME=VALUE", help=QUOTAS_HELP)
     delete = commands.add_parser("delete", help="take quotas away")
     delete.add_argument("names", nargs="+", metavar="NAME", help="such as producer_byte_rate")
     for command in (describe, change, delete):
         for kind in KINDS:
             whose = command.add_mutually_exclusive_group()
-            whose.add_argument(f"--{kind}", metavar=kind[0].upper(), help=f"of this {kind}")
-            whose.add_argument(f"--{kind}-default", action="store_true", help=f"of every {kind} without one of its own")
+            word = WORDS[kind]
+            whose.add_argument(f"--{kind}", metavar=kind[0].upper(), help=f"of this {word}")
+            whose.add_argument(f"--{kind}-default", action="store_true", help=f"of every {word} without one of its own")
         add_connection_arguments(command)
 
 

@@ -193,6 +193,11 @@ def _two_lines(node: Node, address: str | None) -> str:
     server = "" if address == "localhost:9092" else f" -b {address}"
     command = _command()
     hint = f"try: {command} produce hello 'first record'{server} && {command} consume hello --from-beginning{server}"
+    if told.has_tls or told.has_sasl:
+        hint = (
+            f"clients need security.protocol={told.security_protocol}: {command} topics list{server} "
+            "--command-config CLIENT.PROPERTIES"
+        )
     if address is None:
         address = node.bootstrap_address
         hint = f"clients here cannot resolve {address}: advertise a host in advertised.listeners that they can, too"

@@ -146,7 +146,9 @@ def _create(arguments: argparse.Namespace, cluster: Cluster) -> int:
                 raise
             print(f"topic {name} exists already")
         else:
-            print(f"created topic {name} (partitions {partitions}, replication factor {replication_factor})")
+            # A user who may not describe the settings of topics is not told how many there are.
+            size = "" if partitions < 0 else f" (partitions {partitions}, replication factor {replication_factor})"
+            print(f"created topic {name}{size}")
     return 0
 
 

@@ -10,7 +10,7 @@ from typing import Self, TypeVar
 
 from kafkapy.client.connection import Connection, Security
 from kafkapy.client.deadline import Deadline
-from kafkapy.client.errors import ClientError, ConnectionLost, Refused, TryAgain, check
+from kafkapy.client.errors import ClientError, ConnectionLost, NotConnected, Refused, TryAgain, check
 from kafkapy.client.login import Login
 from kafkapy.client.patience import Patience
 from kafkapy_wire.api_keys import ApiKey
@@ -128,7 +128,9 @@ class Cluster:
             except ConnectionLost as error:
                 failure = failure or error
         assert failure is not None, "no bootstrap server"
-        raise ConnectionLost(
+        if not isinstance(failure, NotConnected):
+            raise failure
+        raise NotConnected(
             f"{failure}: start a broker there with `kafkapy start`, or name yours with -b HOST:PORT"
         ) from None
 

@@ -38,7 +38,8 @@ def add_connection_arguments(parser: argparse.ArgumentParser) -> None:
         "--command-config",
         default=argparse.SUPPRESS,
         metavar="FILE",
-        help="client settings such as security.protocol and ssl.truststore.location, a properties file (default: none)",
+        help="a properties file with client settings, such as security.protocol, ssl.truststore.location, "
+        "sasl.mechanism and sasl.jaas.config (default: none)",
     )
     parser.add_argument(
         "--timeout",

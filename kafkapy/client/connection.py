@@ -7,7 +7,7 @@ import struct
 from typing import Protocol, TypeVar
 
 from kafkapy import __version__
-from kafkapy.client.errors import ClientError, ConnectionLost
+from kafkapy.client.errors import ClientError, ConnectionLost, NotConnected
 from kafkapy.client.login import Login, log_in
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_header_version, response_header_version
 from kafkapy_wire.codec import decode, decode_from, encode
@@ -60,11 +60,6 @@ class Connection:
         self.address = f"{host}:{port}"
         self.is_open = False
         self._security = security
-        self._why_closed = (
-            "is it a TLS or SASL listener? Then give --command-config"
-            if security is None
-            else "does it take this client?"
-        )
         self._correlation_id = 0
         self._awaited: tuple[int, int] | None = None
         """(API key, version) of the request in flight: its answer, and perhaps a part of the request, is on its way."""
@@ -75,9 +70,9 @@ class Connection:
         except socket.gaierror as error:
             raise ClientError(f"cannot resolve the host of {self.address}: {error.strerror}") from None
         except TimeoutError:
-            raise ConnectionLost(f"{self.address} does not answer") from None
+            raise NotConnected(f"{self.address} does not answer") from None
         except OSError as error:
-            raise ConnectionLost(f"cannot connect to {self.address} ({error.strerror})") from None
+            raise NotConnected(f"cannot connect to {self.address} ({error.strerror})") from None
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.is_open = True
         try:
@@ -239,6 +234,17 @@ class Connection:
                 raise self._lost(error) from None
             if not data:
                 self.close()
-                raise ConnectionLost(f"{self.address} closed the connection: {self._why_closed}")
+                raise ConnectionLost(f"{self.address} closed the connection{self._why_closed()}")
             received += data
         return received
+
+    def _why_closed(self) -> str:
+        """What a broker may want that closes a connection before it has answered anything."""
+        if self.versions:
+            return ""
+        if self._security is None:
+            return (
+                " before it answered: a listener with TLS or SASL does so to a client without its settings; "
+                "give them with --command-config FILE (security.protocol, ...)"
+            )
+        return " before it answered: does it take this client?"

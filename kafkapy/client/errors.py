@@ -32,6 +32,10 @@ class ConnectionLost(TryAgain):
         super().__init__(text, refresh_metadata=True)
 
 
+class NotConnected(ConnectionLost):
+    """There was no connection: nobody listens there, or nobody answers."""
+
+
 def check(code: int, what: str, message: str | None = None) -> None:
     """Nothing where `code` is NONE. `what` says what was tried: `topic 'orders'`, `group 'billing'`.
 
@@ -52,6 +56,7 @@ def error_text(code: int, message: str | None = None) -> str:
     return f"{message or _plain_words(error)} ({error.name})"
 
 
+NOT_ALLOWED = "no ACL allows this user to do it, or one denies it: see `kafkapy acls`"
 _WORDS = {
     ErrorCode.UNKNOWN_SERVER_ERROR: "the broker failed, its log says why",
     ErrorCode.UNKNOWN_TOPIC_OR_PARTITION: "does not exist",
@@ -75,9 +80,11 @@ _WORDS = {
     ErrorCode.UNKNOWN_MEMBER_ID: "has active members: stop them first",
     ErrorCode.COORDINATOR_NOT_AVAILABLE: "has no coordinator yet",
     ErrorCode.NOT_ENOUGH_REPLICAS: "fewer replicas are in sync than min.insync.replicas asks for",
-    ErrorCode.TOPIC_AUTHORIZATION_FAILED: "you may not do this",
-    ErrorCode.GROUP_AUTHORIZATION_FAILED: "you may not do this",
-    ErrorCode.CLUSTER_AUTHORIZATION_FAILED: "you may not do this",
+    ErrorCode.TOPIC_AUTHORIZATION_FAILED: NOT_ALLOWED,
+    ErrorCode.GROUP_AUTHORIZATION_FAILED: NOT_ALLOWED,
+    ErrorCode.CLUSTER_AUTHORIZATION_FAILED: NOT_ALLOWED,
+    ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: NOT_ALLOWED,
+    ErrorCode.DELEGATION_TOKEN_AUTHORIZATION_FAILED: NOT_ALLOWED,
 }
 
 

@@ -118,23 +118,20 @@ class GroupMember:
         with uninterrupted():
             if self._member_id:
                 self._cluster.hurry(LEAVE_SECONDS)
-                self._leave()
+                with suppress(ClientError):
+                    self._leave()
                 self._member_id = ""
+            if self._coordinator is not None:
+                self._coordinator.close()
 
     def _leave(self) -> None:
         request = LeaveGroupRequest(
             group_id=self._group_id, members=[MemberIdentity(member_id=self._member_id, reason="the command ended")]
         )
-        try:
-            for _ in range(LEAVE_ATTEMPTS):
-                with suppress(ConnectionLost):
-                    self._cluster.ask_once(self._connection(), request, LeaveGroupResponse)
-                    return
-        except ClientError:
-            return
-        finally:
-            if self._coordinator is not None:
-                self._coordinator.close()
+        for _ in range(LEAVE_ATTEMPTS):
+            with suppress(ConnectionLost):
+                self._cluster.ask_once(self._connection(), request, LeaveGroupResponse)
+                return
 
     def _connection(self) -> Connection:
         """A connection of our own: behind a waiting fetch a heartbeat would come late. Raises TryAgain."""
@@ -175,7 +172,10 @@ class GroupMember:
             with self._cluster.doing(f"waiting for the members of group {self._group_id!r} to join", timeout_seconds):
                 answer = self._ask_to_join(connection, timeout_seconds)
         if answer.error_code == ErrorCode.INCONSISTENT_GROUP_PROTOCOL:
-            raise ClientError(f"group {self._group_id!r} has members that do not know the assignor {RANGE!r}")
+            raise ClientError(
+                f"group {self._group_id!r} is of another type (`kafkapy groups list` says which), or has members that "
+                f"do not know the assignor {RANGE!r}"
+            )
         if not self._is_member_still(answer.error_code):
             return None
         self._member_id, self._generation_id = answer.member_id, answer.generation_id

@@ -42,6 +42,8 @@ RECORDS_MAX = 500
 BATCH_RECORDS = 500
 MAX_WAIT_MS = 500
 FETCH_BYTES_MAX = 8 * 1024 * 1024
+ASSIGNED_SOON_SECONDS = 0.2
+"""Between two heartbeats while nothing is assigned."""
 NO_MORE_THAN_ASKED = 1
 """ShareFetch v2 (KIP-1206): `max_records` is the limit, even within a batch."""
 _FINAL_EPOCH = -1
@@ -86,12 +88,18 @@ class ShareMember(EpochMember):
         self._topics = list(topics)
         self._epoch, self._next_heartbeat = JOINING_EPOCH, 0.0
 
+    @property
+    def is_assigned(self) -> bool:
+        """Whether the group has given it any partitions."""
+        return bool(self._assigned)
+
     def poll(self, timeout_seconds: float, records_max: int = RECORDS_MAX) -> list[Chunk]:
         """What has come, waiting at most so long; all that came before is accepted. Raises Refused, ClientError."""
         if time.monotonic() >= self._next_heartbeat:
             self._beat()
         if not self._assigned:
-            select.poll().poll(timeout_seconds * 1_000)
+            select.poll().poll(min(timeout_seconds, ASSIGNED_SOON_SECONDS) * 1_000)
+            self._next_heartbeat = 0.0
             return []
         self._cluster.retrying(lambda: self._ask_leaders(records_max))
         waited_for = [session for session in self._sessions.values() if session.in_flight]

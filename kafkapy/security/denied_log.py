@@ -9,13 +9,13 @@ from typing import Final
 from kafkapy.log_lines import shown
 from kafkapy_controller.acl import AclOperation, PatternType, ResourceType, name_of
 
-logger = logging.getLogger("kafka.authorizer.logger")
+logger = logging.getLogger("kafkapy.authorizer")
 
 LINES_A_SECOND_MAX: Final = 20
 
 
 class DeniedLog:
-    """The words are those of Apache Kafka's authorizer, under the name of its logger."""
+    """The words are those of Apache Kafka's authorizer."""
 
     def __init__(self) -> None:
         self._second = 0

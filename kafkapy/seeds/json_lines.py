@@ -36,7 +36,7 @@ LINE_BYTES_MAX: Final = 192 * 1024 * 1024
 """More than a record of Kafka's largest request has as base64."""
 KINDS: Final = ("topic", "record", "group")
 ACL_KINDS: Final = ("acl", "acls")
-NO_ACLS: Final = "kafkapy has no ACLs yet, so that they cannot be seeded: leave them out"
+NO_ACLS: Final = "a seed cannot have ACLs: leave them out, and make them with `kafkapy acls add`"
 BOM: Final = b"\xef\xbb\xbf"
 
 

@@ -289,11 +289,11 @@ async def test_very_many_topics_are_allowed_and_refused_like_few(tmp_path: Path)
 async def test_each_denied_operation_is_a_line_but_not_more_than_some_a_second(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "kafka.authorizer.logger")
+    caplog.set_level(logging.INFO, "kafkapy.authorizer")
     async with running_node(tmp_path, AUTHORIZER) as node, connect(node) as client:
         named = [MetadataRequestTopic(name=f"t{number}") for number in range(300)]
         await client.ask(MetadataRequest(topics=named), MetadataResponse)
-    lines = [record.getMessage() for record in caplog.records if record.name == "kafka.authorizer.logger"]
+    lines = [record.getMessage() for record in caplog.records if record.name == "kafkapy.authorizer"]
     assert lines[0] == (
         "Principal = User:ANONYMOUS is Denied operation = DESCRIBE from host = 127.0.0.1 on resource = TOPIC:LITERAL:t0"
     )

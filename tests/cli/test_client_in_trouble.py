@@ -64,7 +64,7 @@ def test_nobody_listens(run: Kafkapy) -> None:
         (struct.pack(">ii", 4, 77), "does not speak Kafka's protocol"),
         (struct.pack(">ii", 6, 1) + b"\xff\xff", "does not speak Kafka's protocol"),
         (struct.pack(">i", -1), "does not speak Kafka's protocol"),
-        (b"", "closed the connection: is it a TLS or SASL listener?"),
+        (b"", "closed the connection before it answered: a listener with TLS or SASL does so"),
         (None, "does not answer"),
     ],
 )
@@ -73,6 +73,7 @@ def test_what_listens_is_no_broker(run: Kafkapy, reply: bytes | None, text: str)
         result = run("topics", "list", "-b", f"127.0.0.1:{server.port}", "--timeout", "0.3")
     assert (result.exit_code, result.out, result.err.count("\n")) == (1, "", 1)
     assert text in result.err
+    assert "start a broker there" not in result.err, "something listens there"
 
 
 def test_a_broker_too_old_for_our_api_versions() -> None:

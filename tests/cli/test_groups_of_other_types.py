@@ -57,6 +57,16 @@ def test_records_of_a_share_group_are_accepted_when_they_are_printed(
     assert described.lines[1].split() == ["TOPIC", "PARTITION", "START", "END", "LAG"]
 
 
+def test_the_first_member_of_a_share_group_has_its_partitions_soon(
+    kafkapy: Kafkapy, topic: str, share_group: str
+) -> None:
+    """Idle is a member that could be given records: not one that has no partitions yet."""
+    kafkapy("produce", topic, *"ab")
+    assert kafkapy("consume", topic, "-g", share_group, "--share", "--idle-timeout", "0.5").lines == ["a", "b"]
+    other = kafkapy("consume", topic, "-g", share_group, "--exit-at-end")
+    assert f"group {share_group!r} is of another type (`kafkapy groups list` says which)" in other.err
+
+
 def test_offsets_of_a_share_group_are_moved_and_forgotten(kafkapy: Kafkapy, topic: str, share_group: str) -> None:
     kafkapy("produce", topic, *"abc")
     kafkapy("consume", topic, "-g", share_group, "--share", "-n", "3")

@@ -112,6 +112,19 @@ def test_acls_are_added_listed_and_removed(run: Kafkapy, authorized_broker: str,
     assert acls("list").out == "there are no such ACLs\n"
 
 
+def test_who_may_not_see_settings_makes_a_topic_all_the_same(run: Kafkapy, authorized_broker: str, topic: str) -> None:
+    where = ("-b", authorized_broker)
+    assert (
+        run("acls", "add", "--deny", "User:ANONYMOUS", "--topic", topic, "-o", "describe-configs", *where).exit_code
+        == 0
+    )
+    assert run("topics", "create", topic, *where).out == f"created topic {topic}\n"
+    assert run("acls", "add", "--deny", "User:ANONYMOUS", "--topic", topic, "-o", "read", *where).exit_code == 0
+    refused = run("consume", topic, "--exit-at-end", *where)
+    assert (refused.exit_code, refused.err.count("\n")) == (1, 1)
+    assert f"topic {topic!r}: no ACL allows this user to do it, or one denies it: see `kafkapy acls`" in refused.err
+
+
 def test_acls_need_an_authorizer(kafkapy: Kafkapy) -> None:
     refused = kafkapy("acls", "list")
     assert refused.exit_code == 1

@@ -492,3 +492,13 @@ def test_the_hint_names_an_address_that_works_here(
     Announcement().say(node, address)
     _, hint = capsys.readouterr().out.splitlines()
     assert re.match(told, hint)
+
+
+def test_the_hint_of_a_listener_with_tls_or_sasl_says_what_clients_need(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secure = {"listeners": "X://h:9", "listener.security.protocol.map": "X:SSL", "inter.broker.listener.name": "X"}
+    Announcement().say(Node(Settings(secure), tmp_path), "h:9")
+    _, hint = capsys.readouterr().out.splitlines()
+    assert hint.startswith("clients need security.protocol=SSL: ")
+    assert hint.endswith(" topics list -b h:9 --command-config CLIENT.PROPERTIES")

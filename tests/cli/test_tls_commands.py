@@ -85,14 +85,20 @@ def test_what_is_wrong_is_told_in_one_line(run: Kafkapy, secure: Secure, tmp_pat
     other = tmp_path / "other"
     assert run("certs", str(other)).exit_code == 0
     cases: tuple[tuple[list[str], str], ...] = (
-        ([], "closed the connection: is it a TLS or SASL listener? Then give --command-config"),
+        (
+            [],
+            "closed the connection before it answered: a listener with TLS or SASL does so to a client",
+        ),
         (["--command-config", "/no/such"], "cannot read /no/such (No such file or directory)"),
         (["--command-config", secure.settings("alice", security_protocol="SSH")], "there are PLAINTEXT, SSL"),
         (
             ["--command-config", secure.settings("alice", ssl_truststore_location="/no/such")],
             "ssl.truststore.location nam",
         ),
-        (["--command-config", str(other / "client.properties")], "no TLS: the certificate of the peer is refused: "),
+        (
+            ["--command-config", str(other / "client.properties")],
+            "ssl.truststore.location must have the certificate of its authority",
+        ),
         (
             ["--command-config", secure.settings("alice", ssl_keystore_location=str(other / "client.pem"))],
             "does not trust our certificate (alert unknown_ca)",
@@ -111,6 +117,7 @@ def test_the_certificate_must_be_for_the_host(run: Kafkapy, secure: Secure) -> N
     file = secure.settings("alice")
     result = run("topics", "list", "-b", strange, "--command-config", file, "--timeout", "5")
     assert "the certificate of the peer is refused: " in result.err
+    assert "connect to a host that the certificate is for" in result.err
     file = secure.settings("alice", ssl_endpoint_identification_algorithm="")
     assert run("topics", "list", "-b", strange, "--command-config", file).exit_code == 0
 
