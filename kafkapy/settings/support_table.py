@@ -157,8 +157,11 @@ BROKER: Table = {
         "Apache Kafka's RackAwareReplicaSelector, or none: a node with another does not start": (
             "replica.selector.class"
         ),
-        "by the rates of max.connection.creation.rate; client quotas come later": """
+        "by client quotas, and by the rates of max.connection.creation.rate": """
             quota.window.num quota.window.size.seconds
+        """,
+        "by client quotas of controller_mutation_rate": """
+            controller.quota.window.num controller.quota.window.size.seconds
         """,
         "at listeners with SASL": """
             connection.failed.authentication.delay.ms connections.max.reauth.ms sasl.server.max.receive.size
@@ -283,7 +286,6 @@ BROKER: Table = {
         _REMOTE_STORAGE: "remote.log.storage.system.enable",
     },
     LATER: {
-        ("nothing is throttled yet", _REMOVE): "controller.quota.window.num controller.quota.window.size.seconds",
         _WARM_UPS: "group.streams.max.warmup.replicas group.streams.num.warmup.replicas",
         _TOPOLOGY_DESCRIPTIONS: "group.streams.topology.description.plugin.class",
         _METRICS: """
@@ -400,7 +402,7 @@ BESIDES: Table = {
             "Apache Kafka has removed it",
             "use log.message.timestamp.before.max.ms and log.message.timestamp.after.max.ms",
         ): ("log.message.timestamp.difference.max.ms"),
-        ("Apache Kafka has removed it, and nothing is throttled yet", _REMOVE): """
+        ("Apache Kafka has removed it", "set quotas by kafka-configs"): """
             quota.consumer.default quota.producer.default
         """,
         ("Apache Kafka has removed it", "use delegation.token.secret.key"): "delegation.token.master.key",
