@@ -19,6 +19,8 @@ from kafkapy_wire.record_formats.metadata import DelegationTokenRecord, RemoveDe
 
 LONG_MAX = 2**63 - 1
 EXPIRED_AT_ONCE_MAX = 1_000
+RENEWERS_CHARACTERS_MAX = 8 * 1024 * 1024
+"""A batch of Apache Kafka's metadata log has at most 8 MiB."""
 USER_PREFIX = "User:"
 
 
@@ -62,9 +64,9 @@ class TokenHmacs:
         return known
 
 
-def is_owner_or_renewer(token: DelegationTokenRecord, principal: str) -> bool:
-    """Or has asked for it: such a principal may see the token."""
-    return principal in (token.owner, token.requester, *token.renewers)
+def owner_and_renewers(token: DelegationTokenRecord) -> tuple[str, ...]:
+    """And who has asked for it: the principals that may see the token."""
+    return token.owner, token.requester, *token.renewers
 
 
 class NewToken(NamedTuple):
@@ -79,7 +81,9 @@ class NewToken(NamedTuple):
 def decide_create_token(
     image: MetadataImage, settings: TokenSettings, asked: NewToken, token_id: str, now_ms: int
 ) -> Decision[DelegationTokenRecord]:
-    """Raises KafkaError: DELEGATION_TOKEN_AUTH_DISABLED, UNSUPPORTED_VERSION, INVALID_PRINCIPAL_TYPE."""
+    """Raises KafkaError: DELEGATION_TOKEN_AUTH_DISABLED, UNSUPPORTED_VERSION, INVALID_PRINCIPAL_TYPE;
+    RECORD_LIST_TOO_LARGE, its renewers would not fit into a batch of the metadata log.
+    """
     _check_enabled(image, settings)
     lifetime_ms = settings.max_lifetime_ms
     if asked.max_lifetime_ms > 0:
@@ -87,6 +91,8 @@ def decide_create_token(
     max_timestamp = min(now_ms + lifetime_ms, LONG_MAX)
     if not all(renewer.startswith(USER_PREFIX) for renewer in asked.renewers):
         raise KafkaError(ErrorCode.INVALID_PRINCIPAL_TYPE)
+    if sum(map(len, asked.renewers)) > RENEWERS_CHARACTERS_MAX:
+        raise KafkaError(ErrorCode.RECORD_LIST_TOO_LARGE)
     token = DelegationTokenRecord(
         owner=asked.owner,
         requester=asked.requester,

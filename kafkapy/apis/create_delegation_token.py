@@ -6,6 +6,7 @@ Errors  DELEGATION_TOKEN_REQUEST_NOT_ALLOWED   the client has not authenticated,
         DELEGATION_TOKEN_AUTHORIZATION_FAILED  the client may not create tokens for that owner
         INVALID_PRINCIPAL_TYPE                 a renewer is no user
         DELEGATION_TOKEN_AUTH_DISABLED         there is no delegation.token.secret.key
+        RECORD_LIST_TOO_LARGE                  its renewers have more than 8 MiB
         UNSUPPORTED_VERSION                    metadata.version is below 3.6-IV2
         KAFKA_STORAGE_ERROR                    the metadata log cannot be written
         UNKNOWN_SERVER_ERROR                   the owner has a name and no type

@@ -15,7 +15,7 @@ from kafkapy.security.access import is_allowed
 from kafkapy.security.principal import KafkaPrincipal
 from kafkapy.turns import each_in_turns
 from kafkapy_controller.acl import AclOperation, ResourceType
-from kafkapy_controller.delegation_tokens import is_owner_or_renewer
+from kafkapy_controller.delegation_tokens import owner_and_renewers
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.describe_delegation_token import (
     DescribedDelegationToken,
@@ -35,12 +35,12 @@ async def handle(request: DescribeDelegationTokenRequest, context: NodeContext) 
     tokens = context.node.tokens
     if tokens is None:
         raise KafkaError(ErrorCode.DELEGATION_TOKEN_AUTH_DISABLED)
-    owners: list[str] | None = None
+    owners: frozenset[str] | None = None
     if request.owners is not None:
-        owners = [f"{owner.principal_type}:{owner.principal_name}" for owner in request.owners]
+        owners = frozenset(f"{owner.principal_type}:{owner.principal_name}" for owner in request.owners)
 
     def described(token: DelegationTokenRecord) -> DescribedDelegationToken | None:
-        if owners is not None and not any(is_owner_or_renewer(token, owner) for owner in owners):
+        if owners is not None and owners.isdisjoint(owner_and_renewers(token)):
             return None
         if not _may_see(token, context):
             return None
@@ -52,7 +52,7 @@ async def handle(request: DescribeDelegationTokenRequest, context: NodeContext) 
 
 def _may_see(token: DelegationTokenRecord, context: NodeContext) -> bool:
     return (
-        is_owner_or_renewer(token, str(context.client.principal))
+        str(context.client.principal) in owner_and_renewers(token)
         or is_allowed(context, AclOperation.DESCRIBE, ResourceType.DELEGATION_TOKEN, token.token_id)
         or is_allowed(context, AclOperation.DESCRIBE_TOKENS, ResourceType.USER, token.owner)
     )

@@ -68,7 +68,7 @@ class Server:
         self._settings = node.settings
         self._clock = node.clock
         self._admission = Admission(node.settings, node.clock, node.quotas)
-        self._connections: set[Connection] = set()
+        self._connections: dict[Client, Connection] = {}
         self._handshakes: set[TlsHandshake] = set()
         self._listening: list[_Listening] = []
         self._closing: set[socket.socket] = set()  # accepted beyond a quota: closed when its client may come again
@@ -80,7 +80,7 @@ class Server:
     @property
     def connections(self) -> frozenset[Connection]:
         """A snapshot of the open connections."""
-        return frozenset(self._connections)
+        return frozenset(self._connections.values())
 
     @property
     def handshakes(self) -> frozenset[TlsHandshake]:
@@ -88,8 +88,8 @@ class Server:
         return frozenset(self._handshakes)
 
     def connection_of(self, client: Client) -> Connection | None:
-        """The connection of a client, as long as it is open; looked for among all."""
-        return next((connection for connection in self._connections if connection.client is client), None)
+        """The connection of a client, as long as it is open."""
+        return self._connections.get(client)
 
     def accept_at(
         self, listening: Iterable[tuple[Listener, socket.socket]], service: Service, tls: TlsOf | None = None
@@ -150,14 +150,14 @@ class Server:
                 self._listening = []
                 for handshake in list(self._handshakes):
                     handshake.close()
-                for connection in list(self._connections):
+                for connection in list(self._connections.values()):
                     connection.finish()
                 if self._connections:
                     self._all_closed = trio.Event()
                     await self._clock.wait(self._all_closed, drain_seconds * 1_000)
                 nursery.cancel_scope.cancel()
         finally:
-            for connection in list(self._connections):
+            for connection in list(self._connections.values()):
                 connection.close()
             for handshake in list(self._handshakes):
                 handshake.close()
@@ -245,7 +245,7 @@ class Server:
     def _begin(self, connection: Connection, service: Service) -> None:
         if self._logins is not None and has_sasl(connection.client.security_protocol):
             self._logins.guard(connection, service.dispatcher)
-        self._connections.add(connection)
+        self._connections[connection.client] = connection
 
     def _handshake(self, sock: socket.socket, client: Client, listening: _Listening, shared: SharedParts) -> None:
         from kafkapy.network.tls_handshake import TlsHandshake
@@ -276,7 +276,7 @@ class Server:
     def _make_room(self, protected: str) -> None:
         """Close the connection of another listener that has been idle for longest, as Apache Kafka does."""
         handshake = next((one for one in self._handshakes if one.client.listener_name != protected), None)
-        others = [one for one in self._connections if one.client.listener_name != protected]
+        others = [one for one in self._connections.values() if one.client.listener_name != protected]
         if handshake is not None:
             handshake.close()
         elif others:
@@ -284,7 +284,7 @@ class Server:
             idlest.close(f"listener {protected} needs its place (max.connections)")
 
     def _disconnected(self, connection: Connection) -> None:
-        self._connections.discard(connection)
+        self._connections.pop(connection.client, None)
         self._has_left(connection.client)
 
     def _has_left(self, client: Client) -> None:
@@ -320,7 +320,7 @@ class Server:
             if idle_ms < 0:
                 continue  # as in Kafka: never
             now_ms = clock.monotonic_ms()
-            for connection in list(self._connections):
+            for connection in list(self._connections.values()):
                 if connection.is_active:
                     connection.is_active = False
                     connection.last_active_ms = now_ms

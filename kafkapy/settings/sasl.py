@@ -12,10 +12,10 @@ What is wrong is a SettingsError with the name of its setting: it is refused at 
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from kafkapy.settings.errors import SettingsError, shortened
+from kafkapy.settings.files import read_regular
 from kafkapy.settings.kerberos import Rule, parse_rules
 from kafkapy_wire.sasl import jaas
 from kafkapy_wire.sasl.client import MODULES as CLIENT_MODULES
@@ -273,8 +273,7 @@ def _login_modules(
 def _read(path: str) -> dict[str, tuple[LoginModule, ...]]:
     told = f"{JAAS_FILE}={shortened(path)}"
     try:
-        with Path(path).open("rb") as file:
-            content = file.read(_FILE_BYTES_MAX + 1)
+        content = read_regular(path, _FILE_BYTES_MAX + 1)
         if len(content) > _FILE_BYTES_MAX:
             raise InvalidJaas("it has more than a megabyte")
         return jaas.parse_jaas_file(str(content, "utf-8"))

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kafkapy.settings.errors import SettingsError
+from kafkapy.settings.files import read_regular
 from kafkapy.settings.security import SecuritySettings
 from kafkapy.tls import jks, pem
 from kafkapy.tls.certificate import Certificate
@@ -274,8 +274,7 @@ def _text(location: str, setting: str) -> str:
 
 def _read(location: str, setting: str) -> bytes:
     try:
-        with Path(location).open("rb") as file:
-            data = file.read(STORE_BYTES_MAX + 1)
+        data = read_regular(location, STORE_BYTES_MAX + 1)
     except OSError as error:
         raise _refused(setting, f"names {location}, which cannot be read ({error.strerror})", "name the file") from None
     except ValueError:  # a path with a NUL

@@ -83,6 +83,15 @@ def test_refusals_have_kafkas_order() -> None:
     assert refused(decide_create_token, image, SETTINGS, asked, "t", NOW_MS) is ErrorCode.INVALID_PRINCIPAL_TYPE
 
 
+def test_a_token_fits_into_a_batch_of_the_metadata_log() -> None:
+    image = cluster()
+    names = [f"User:{number:030000}" for number in range(300)]
+    most = NewToken("User:o", "User:o", names[:250], -1)
+    assert len(decide_create_token(image, SETTINGS, most, "t", NOW_MS).records) == 1
+    more = NewToken("User:o", "User:o", names, -1)
+    assert refused(decide_create_token, image, SETTINGS, more, "t", NOW_MS) is ErrorCode.RECORD_LIST_TOO_LARGE
+
+
 def test_a_token_expires_at_once_or_later_but_never_after_its_end() -> None:
     image = cluster()
     record = token(image).response

@@ -245,6 +245,32 @@ async def deny_cluster_action(client: Client) -> None:
     assert not answer.results[0].error_code, answer
 
 
+def test_what_may_be_used_at_once_is_that_of_the_windows(tmp_path: Path) -> None:
+    settings = {
+        "controller.quota.window.num": "1",
+        "controller.quota.window.size.seconds": "2",
+        "quota.window.num": "1",
+        "quota.window.size.seconds": "2",
+    }
+    wanted = [CreatableTopic(name=name, num_partitions=30, replication_factor=1) for name in "ab"]
+
+    @trio_test
+    async def run() -> None:
+        clock = ManualClock(frozen=True)
+        async with running_node(tmp_path, settings, clock=clock) as node, connect(node) as client:
+            await client.create_topic("t")
+            await set_quotas(client, controller_mutation_rate=1, request_percentage=0.000_001)
+            answer = await client.ask(CreateTopicsRequest(topics=wanted, timeout_ms=10_000), CreateTopicsResponse, 7)
+            assert answer.throttle_time_ms == 28_000, "30 partitions, and one window of two seconds"
+            clock.advance(28_000)
+            await set_quotas(client, controller_mutation_rate=None)
+            clock.advance(2_000)
+            last = await client.ask(produce(10), ProduceResponse, 12)
+            assert last.throttle_time_ms == 2_000, "the time of requests has to be waited for a window at most"
+
+    run()
+
+
 def test_clients_without_quotas_do_not_wait(tmp_path: Path) -> None:
     @trio_test
     async def run() -> None:

@@ -252,6 +252,9 @@ BROKER_EFFECTS = {
     "replication/test_replication_settings.py::test_the_isr_shrinks_by_who_was_not_caught_up_for_the_lag_time": """
         replica.lag.time.max.ms
     """,
+    "network/test_throttling.py::test_what_may_be_used_at_once_is_that_of_the_windows": """
+        controller.quota.window.num controller.quota.window.size.seconds
+    """,
     "replication/test_replication_settings.py::test_the_rate_of_replication_is_that_of_the_last_windows": """
         replication.quota.window.num replication.quota.window.size.seconds
     """,

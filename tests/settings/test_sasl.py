@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -115,6 +116,13 @@ def test_a_jaas_file_that_is_none_is_refused(tmp_path: Path, content: bytes, tol
     with pytest.raises(SettingsError) as caught:
         Settings({**WITH_PLAIN, "java.security.auth.login.config": str(file)})
     assert told in str(caught.value)
+
+
+def test_a_jaas_file_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(SettingsError, match="a pipe or a device, and not a file"):
+        Settings({**WITH_PLAIN, "java.security.auth.login.config": str(pipe)})
 
 
 def test_the_default_mechanism_is_named_where_none_was_given() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -131,6 +132,9 @@ def cases(directory: Path) -> Iterator[tuple[dict[str, str], str, str]]:
     yield {}, where, "is not given, and a listener with TLS needs a key and its certificate"
     yield {where: "/no/such/store", "ssl.keystore.password": "x"}, where, "cannot be read (No such file or directory)"
     yield {where: str(directory), "ssl.keystore.password": "x"}, where, "cannot be read (Is a directory)"
+    os.mkfifo(directory / "pipe")
+    yield {where: str(directory / "pipe"), "ssl.keystore.password": "x"}, where, "cannot be read (a pipe or a device"
+    yield {where: "/dev/zero", "ssl.keystore.password": "x"}, where, "cannot be read (a pipe or a device"
     yield {where: "a\0b", "ssl.keystore.password": "x"}, where, "is not a path"
     yield {where: "/x"}, where, "names a key store in JKS without its password: give ssl.keystore.password, too"
     yield {"ssl.keystore.password": "x"}, "ssl.keystore.password", "is given without a key store"
