@@ -25,6 +25,7 @@ from kafkapy.seeds.plan import Plan
 from kafkapy.testing.certificates import make_certificates
 from kafkapy.testing.errors import KafkaStopped
 from kafkapy.testing.log_capture import LogCapture
+from kafkapy.testing.node_principals import node_settings
 from kafkapy.testing.options import MUTUAL
 from kafkapy.testing.users import ClusterUsers
 from kafkapy_wire.errors import KafkaError
@@ -115,6 +116,7 @@ class Server:
                 **of_tls,
                 **({} if origin is None else origin.settings),
                 **options.settings,
+                **node_settings(options),
             },
             credentials=users.credentials(),
             host=options.host,
