@@ -100,3 +100,5 @@ def test_a_message_about_no_or_two_partitions_is_malformed(partitions: int) -> N
 def test_a_refusal_as_a_whole_is_no_result() -> None:
     with pytest.raises(MalformedMessage, match="INCONSISTENT_CLUSTER_ID"):
         decode_result(VoteResponse(error_code=ErrorCode.INCONSISTENT_CLUSTER_ID), "CONTROLLER")
+    with pytest.raises(MalformedMessage, match=r"CLUSTER_AUTHORIZATION_FAILED: super.users must have the users"):
+        decode_result(VoteResponse(error_code=ErrorCode.CLUSTER_AUTHORIZATION_FAILED), "CONTROLLER")

@@ -32,7 +32,7 @@ from kafkapy_controller.raft.messages import (
 )
 from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC, METADATA_TOPIC_ID
 from kafkapy_controller.voters import ReplicaKey, Voter, VoterEndpoint
-from kafkapy_wire.errors import MalformedMessage, error_code
+from kafkapy_wire.errors import ErrorCode, MalformedMessage, error_code
 from kafkapy_wire.message import Message
 from kafkapy_wire.messages import (
     add_raft_voter,
@@ -406,6 +406,11 @@ def _encode_snapshot_result(
     )
 
 
+_NODES_ARE_NO_SUPER_USERS = (
+    ": super.users must have the users that the nodes are for one another (User:ANONYMOUS without SASL and TLS)"
+)
+
+
 def decode_result(message: Message, listener_name: str) -> Result:
     """Raises MalformedMessage: the whole request was refused (another cluster), or another partition is answered."""
     code = getattr(message, "error_code", 0)
@@ -416,7 +421,8 @@ def decode_result(message: Message, listener_name: str) -> Result:
         | update_raft_voter.UpdateRaftVoterResponse,
     )
     if code and not is_change:
-        raise MalformedMessage(f"{type(message).__name__} with {error_code(code).name}")
+        what_to_do = _NODES_ARE_NO_SUPER_USERS if code == ErrorCode.CLUSTER_AUTHORIZATION_FAILED else ""
+        raise MalformedMessage(f"{type(message).__name__} with {error_code(code).name}{what_to_do}")
     match message:
         case vote.VoteResponse():
             voted = _only(message.topics)
