@@ -63,6 +63,8 @@ class Connection:
         self._correlation_id = 0
         self._awaited: tuple[int, int] | None = None
         """(API key, version) of the request in flight: its answer, and perhaps a part of the request, is on its way."""
+        self._was_served = False
+        """Whether a request was answered that a listener with TLS or SASL does not answer to everybody."""
         self.versions: dict[int, tuple[int, int]] = {}
         """API key -> (lowest version, highest version) that the broker serves."""
         try:
@@ -211,6 +213,7 @@ class Connection:
             self.close()
             raise ClientError(f"what listens at {self.address} does not speak Kafka's protocol")
         frame = memoryview(self._receive_exactly(size))
+        self._was_served = key != ApiKey.API_VERSIONS
         try:
             header, position = decode_from(ResponseHeader, frame, 0, response_header_version(key, version))
         except MalformedMessage:
@@ -239,12 +242,12 @@ class Connection:
         return received
 
     def _why_closed(self) -> str:
-        """What a broker may want that closes a connection before it has answered anything."""
-        if self.versions:
+        """What a broker may want that closes a connection at the first request."""
+        if self._was_served:
             return ""
         if self._security is None:
             return (
-                " before it answered: a listener with TLS or SASL does so to a client without its settings; "
+                " at the first request: a listener with TLS or SASL does so to a client without its settings; "
                 "give them with --command-config FILE (security.protocol, ...)"
             )
-        return " before it answered: does it take this client?"
+        return " at the first request: does it take this client?"

@@ -18,6 +18,7 @@ from kafkapy_wire.sasl.jaas import InvalidJaas, parse_jaas_config
 R = TypeVar("R", bound=Message)
 
 DEFAULT_MECHANISM = "GSSAPI"
+TOKEN_URL = "sasl.oauthbearer.token.endpoint.url"
 
 
 class Login(NamedTuple):
@@ -44,6 +45,11 @@ def login_of(settings: Mapping[str, str]) -> Login | None:
     if not protocol.startswith("SASL_"):
         return None
     mechanism = settings.get("sasl.mechanism", DEFAULT_MECHANISM).strip()
+    if mechanism == "OAUTHBEARER" and TOKEN_URL in settings:
+        raise ClientError(
+            f"kafkapy's commands cannot ask {TOKEN_URL} for a token: use a listener with another mechanism, or Kafka's "
+            "own tools"
+        )
     text = settings.get("sasl.jaas.config", "")
     if not text.strip():
         raise ClientError(f"security.protocol={protocol} needs sasl.jaas.config, with the name and the password")

@@ -64,7 +64,7 @@ def test_nobody_listens(run: Kafkapy) -> None:
         (struct.pack(">ii", 4, 77), "does not speak Kafka's protocol"),
         (struct.pack(">ii", 6, 1) + b"\xff\xff", "does not speak Kafka's protocol"),
         (struct.pack(">i", -1), "does not speak Kafka's protocol"),
-        (b"", "closed the connection before it answered: a listener with TLS or SASL does so"),
+        (b"", "closed the connection at the first request: a listener with TLS or SASL does so"),
         (None, "does not answer"),
     ],
 )

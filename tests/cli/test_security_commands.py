@@ -7,9 +7,11 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from kafkapy.testing import Kafka
 from tests.cli.conftest import Kafkapy, Result
 from tests.cli.ending import ending
 
@@ -123,6 +125,22 @@ def test_who_may_not_see_settings_makes_a_topic_all_the_same(run: Kafkapy, autho
     refused = run("consume", topic, "--exit-at-end", *where)
     assert (refused.exit_code, refused.err.count("\n")) == (1, 1)
     assert f"topic {topic!r}: no ACL allows this user to do it, or one denies it: see `kafkapy acls`" in refused.err
+
+
+def test_a_listener_with_sasl_wants_settings(run: Kafkapy, tmp_path: Path) -> None:
+    file = tmp_path / "client.properties"
+    oidc = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "OAUTHBEARER"}
+    oidc["sasl.oauthbearer.token.endpoint.url"] = "http://localhost:1/token"
+    file.write_text("".join(f"{name}={value}\n" for name, value in oidc.items()))
+    with Kafka(users={"alice": "secret"}) as kafka:
+        where = ("-b", kafka.bootstrap_servers, "--timeout", "0.3")
+        bare = run("topics", "list", *where)
+        assert "a listener with TLS or SASL does so to a client without its settings" in bare.err
+        assert "start a broker there" not in bare.err
+        assert (
+            "cannot ask sasl.oauthbearer.token.endpoint.url"
+            in run("topics", "list", "--command-config", str(file), *where).err
+        )
 
 
 def test_acls_need_an_authorizer(kafkapy: Kafkapy) -> None:

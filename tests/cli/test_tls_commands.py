@@ -87,7 +87,7 @@ def test_what_is_wrong_is_told_in_one_line(run: Kafkapy, secure: Secure, tmp_pat
     cases: tuple[tuple[list[str], str], ...] = (
         (
             [],
-            "closed the connection before it answered: a listener with TLS or SASL does so to a client",
+            "closed the connection at the first request: a listener with TLS or SASL does so to a client",
         ),
         (["--command-config", "/no/such"], "cannot read /no/such (No such file or directory)"),
         (["--command-config", secure.settings("alice", security_protocol="SSH")], "there are PLAINTEXT, SSL"),
