@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 GROUP_KEY_TYPE = 0
 CONSUMER_TYPE = "consumer"
 SHARE_TYPE = "share"
+STREAMS_TYPE = "streams"
 NO_OFFSET = -1
 TIMEOUT_SECONDS = 10
 NOT_COORDINATED_YET = (
@@ -167,7 +168,11 @@ async def _listed(nodes: ControlledNodes, node: Node) -> dict[str, str]:
 
 
 async def _describe(nodes: ControlledNodes, node: Node, group_id: str, group_type: str) -> Group:
-    ask_members = _consumer_members if group_type.lower() == CONSUMER_TYPE else _classic_members
+    if group_type.lower() == SHARE_TYPE:
+        return await _describe_share(nodes, node, group_id)
+    ask_members = {CONSUMER_TYPE: _consumer_members, STREAMS_TYPE: _streams_members}.get(
+        group_type.lower(), _classic_members
+    )
     state, protocol, members, subscribes = await ask_members(nodes, node, group_id)
     offsets = {where: each.offset for where, each in (await _committed(nodes, node, group_id)).items()}
     wanted = {*offsets, *(partition for member in members for partition in member.partitions)}
@@ -220,6 +225,36 @@ async def _consumer_members(
         for member in described.members
     )
     return described.group_state, described.assignor_name, members, True
+
+
+async def _streams_members(
+    nodes: ControlledNodes, node: Node, group_id: str
+) -> tuple[str, str, tuple[Member, ...], bool]:
+    """State, assignor and members of a group of KIP-1071, with what their active tasks read."""
+    from kafkapy.control.streams_group_members import describe_streams_group, members_of_streams_group
+
+    described = await describe_streams_group(nodes, node, group_id)
+    _check_described(group_id, described.error_code, described.error_message)
+    return described.group_state, described.assignor_name or "", members_of_streams_group(nodes, described), True
+
+
+async def _describe_share(nodes: ControlledNodes, node: Node, group_id: str) -> Group:
+    """Raises LookupError, KafkaError."""
+    from kafkapy.control.groups_that_share import describe_share_group, how_far, members_of_share_group
+
+    described = await describe_share_group(nodes, node, group_id)
+    _check_described(group_id, described.error_code, described.error_message)
+    shared = await how_far(nodes, node, group_id)
+    return Group(
+        group_id=group_id,
+        group_type=SHARE_TYPE,
+        state=described.group_state,
+        protocol=described.assignor_name,
+        coordinator=node.node_id,
+        members=members_of_share_group(described),
+        offsets=shared.offsets,
+        lag=shared.lag,
+    )
 
 
 def _all_partitions(nodes: ControlledNodes, topics: Iterable[str]) -> set[TopicPartition]:

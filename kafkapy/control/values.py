@@ -109,7 +109,7 @@ class Group:
     coordinator: int
     members: tuple[Member, ...]
     offsets: dict[TopicPartition, int]
-    """What is committed."""
+    """What is committed; of a share group, the start offsets that its coordinator has stored."""
     lag: dict[TopicPartition, int]
     """Records between what is committed, or the log's start, and the high watermark.
 

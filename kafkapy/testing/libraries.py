@@ -67,7 +67,9 @@ class ConfluentKafka(Clients):
     def admin(self, **settings: Any) -> Any:
         config = {**self._config, **_dotted(settings)}
         self._note_not_closable(config)
-        return import_module("confluent_kafka.admin").AdminClient(config)
+        admin = import_module("confluent_kafka.admin").AdminClient(config)
+        self.callback(_let_go, admin)
+        return admin
 
     def _end_producer(self, producer: Any, config: dict[str, Any]) -> None:
         try:
@@ -82,6 +84,10 @@ class ConfluentKafka(Clients):
 
     def _note_not_closable(self, config: dict[str, Any]) -> None:
         self.not_closable.add(str(config.get("client.id", "rdkafka")))
+
+
+def _let_go(_client: object) -> None:
+    """The library closes it with its object: `kafka_admin().create_topics(...)` has futures that need it until then."""
 
 
 class KafkaPython(Clients):
