@@ -143,6 +143,24 @@ def test_a_listener_with_sasl_wants_settings(run: Kafkapy, tmp_path: Path) -> No
         )
 
 
+def test_the_log_says_why_scram_is_refused_and_the_client_does_not_know(run: Kafkapy, tmp_path: Path) -> None:
+    module = "org.apache.kafka.common.security.scram.ScramLoginModule"
+    file = tmp_path / "client.properties"
+    told = set()
+    with Kafka(users={"alice": "secret"}, mechanisms=["SCRAM-SHA-256"]) as kafka:
+        for user in ("alice", "carol"):
+            file.write_text(
+                "security.protocol=SASL_PLAINTEXT\nsasl.mechanism=SCRAM-SHA-256\n"
+                f'sasl.jaas.config={module} required username="{user}" password="guessed";\n'
+            )
+            told.add(run("topics", "list", "-b", kafka.bootstrap_servers, "--command-config", str(file)).err)
+        of_alice, of_carol = (line for line in kafka.log if "refused authentication" in line)
+    assert "user='alice'" in of_alice
+    assert of_alice.endswith("reason='wrong password'")
+    assert "this user has no credentials for SCRAM-SHA-256: make them with kafkapy users add" in of_carol
+    assert len({line.partition(" refuses ")[2] for line in told}) == 1, "who guesses does not learn which it was"
+
+
 def test_acls_need_an_authorizer(kafkapy: Kafkapy) -> None:
     refused = kafkapy("acls", "list")
     assert refused.exit_code == 1

@@ -91,7 +91,7 @@ class ScramExchange:
         stored_key = hashlib.new(self._hash, self._nonce.encode()).digest() if keys is None else keys.stored_key
         is_right = scram.proves_password(self._hash, stored_key, message, final.proof)
         if keys is None or not is_right:
-            raise LoginRefused("wrong user, or wrong password", name=first.name)
+            raise LoginRefused(self._why_refused(first), name=first.name)
         if self._token is None:
             self.principal = user(first.name)
         else:
@@ -100,6 +100,17 @@ class ScramExchange:
             self.expires_ms = self._token.expires_ms
         signature = scram.server_signature(self._hash, keys.server_key, message)
         return f"v={scram.base64_text(signature)}".encode()
+
+    def _why_refused(self, first: ClientFirst) -> str:
+        """For the log; the client gets one answer for all of it."""
+        if self._keys is not None:
+            return "wrong password"
+        if first.extensions.get(TOKEN_AUTH, "").lower() == "true":
+            return "there is no such delegation token"
+        return (
+            f"this user has no credentials for {self._mechanism}: make them with kafkapy users add, or those of the "
+            "first user with kafkapy format --add-scram"
+        )
 
     def _invented_salt(self, name: str) -> bytes:
         """A salt as Apache Kafka's tools make them; for one name it is always the same, as that of a real user is."""
