@@ -45,11 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     remove.add_argument("--all", action="store_true", help="every ACL, where no option says which")
     for command in (listing, add, remove):
         who = command.add_mutually_exclusive_group(required=command is add)
-        who.add_argument("--allow", metavar="PRINCIPAL", help="such as User:alice; User:* is everybody")
-        who.add_argument("--deny", metavar="PRINCIPAL", help="denying goes before allowing")
+        who.add_argument("--allow", action="append", metavar="PRINCIPAL", help="such as User:alice; User:* is all")
+        who.add_argument("--deny", action="append", metavar="PRINCIPAL", help="denying goes before allowing")
         what = command.add_mutually_exclusive_group(required=command is add)
         for kind in RESOURCES:
-            what.add_argument(f"--{kind}", metavar="NAME", help=f"{RESOURCES[kind]}; * is every one")
+            what.add_argument(
+                f"--{kind}", action="append", metavar="NAME", help=f"{RESOURCES[kind]}; * is every one; may be repeated"
+            )
         what.add_argument("--cluster", action="store_true", help="the cluster itself")
         command.add_argument("--prefixed", action="store_true", help="all whose names begin with NAME")
         command.add_argument(
@@ -73,32 +75,44 @@ def run(arguments: argparse.Namespace) -> int:
     return run_command(f"acls {command}", arguments, body)
 
 
-def _resource(arguments: argparse.Namespace) -> tuple[str, str] | None:
+def _resources(arguments: argparse.Namespace) -> list[tuple[str, str]]:
+    """Kind and name of those that the options name, once each. Raises ClientError."""
+    from kafkapy.client.errors import ClientError
+
     if arguments.cluster:
-        return "cluster", "kafka-cluster"
+        if arguments.prefixed:
+            raise ClientError("--prefixed is for names, and the cluster has none: leave it out")
+        return [("cluster", "kafka-cluster")]
     for kind in RESOURCES:
-        name = getattr(arguments, kind.replace("-", "_"))
-        if name is not None:
-            return kind, name
-    return None
+        names = getattr(arguments, kind.replace("-", "_"))
+        if names:
+            return [(kind, name) for name in dict.fromkeys(names)]
+    return []
 
 
 def _filters(arguments: argparse.Namespace) -> list[AclFilter]:
+    """One for each principal, resource and operation that the options name. Raises ClientError."""
     from kafkapy.client.acls import ALLOW, ANY, DENY, LITERAL, OPERATIONS, PREFIXED, RESOURCE_TYPES, AclFilter
 
-    resource = _resource(arguments)
-    wanted = AclFilter(principal=arguments.allow or arguments.deny, host=arguments.host)
+    wanted = AclFilter(host=arguments.host)
     if arguments.allow or arguments.deny:
         wanted = wanted._replace(permission_type=ALLOW if arguments.allow else DENY)
-    if resource is not None:
-        pattern_type = PREFIXED if arguments.prefixed else LITERAL
-        wanted = wanted._replace(
-            resource_type=RESOURCE_TYPES[resource[0]], resource_name=resource[1], pattern_type=pattern_type
-        )
-    elif arguments.prefixed:
+    if arguments.prefixed:
         wanted = wanted._replace(pattern_type=PREFIXED)
-    operations = [OPERATIONS[name] for name in arguments.operation or ()] or [ANY]
-    return [wanted._replace(operation=operation) for operation in operations]
+    of_resources = [
+        wanted._replace(
+            resource_type=RESOURCE_TYPES[kind],
+            resource_name=name,
+            pattern_type=PREFIXED if arguments.prefixed else LITERAL,
+        )
+        for kind, name in _resources(arguments)
+    ]
+    principals = list(dict.fromkeys(arguments.allow or arguments.deny or [None]))
+    operations = [OPERATIONS[name] for name in dict.fromkeys(arguments.operation or ())] or [ANY]
+    return [
+        each._replace(principal=principal, operation=operation)
+        for each, principal, operation in product(of_resources or [wanted], principals, operations)
+    ]
 
 
 def _list(arguments: argparse.Namespace, cluster: Cluster) -> int:
@@ -135,9 +149,8 @@ def _row(acl: Acl) -> list[str]:
 def _add(arguments: argparse.Namespace, cluster: Cluster) -> int:
     from kafkapy.client.acls import ALLOW, DENY, LITERAL, OPERATIONS, PREFIXED, RESOURCE_TYPES, Acl, create_acls
 
-    resource = _resource(arguments)
-    assert resource is not None, "the options demand one"
-    kind, name = resource
+    resources = _resources(arguments)
+    assert resources, "the options demand one"
     acls = [
         Acl(
             RESOURCE_TYPES[kind],
@@ -146,11 +159,10 @@ def _add(arguments: argparse.Namespace, cluster: Cluster) -> int:
             principal,
             arguments.host or "*",
             OPERATIONS[operation],
-            permission,
+            ALLOW if arguments.allow else DENY,
         )
-        for (principal, permission), operation in product(
-            [(arguments.allow, ALLOW) if arguments.allow else (arguments.deny, DENY)],
-            dict.fromkeys(arguments.operation),
+        for (kind, name), principal, operation in product(
+            resources, dict.fromkeys(arguments.allow or arguments.deny), dict.fromkeys(arguments.operation)
         )
     ]
     create_acls(cluster, acls)

@@ -80,6 +80,9 @@ _WORDS = {
     ErrorCode.UNKNOWN_MEMBER_ID: "has active members: stop them first",
     ErrorCode.COORDINATOR_NOT_AVAILABLE: "has no coordinator yet",
     ErrorCode.NOT_ENOUGH_REPLICAS: "fewer replicas are in sync than min.insync.replicas asks for",
+    ErrorCode.THROTTLING_QUOTA_EXCEEDED: (
+        "the quota controller_mutation_rate is used up, wait or see `kafkapy quotas describe`"
+    ),
     ErrorCode.TOPIC_AUTHORIZATION_FAILED: NOT_ALLOWED,
     ErrorCode.GROUP_AUTHORIZATION_FAILED: NOT_ALLOWED,
     ErrorCode.CLUSTER_AUTHORIZATION_FAILED: NOT_ALLOWED,

@@ -114,6 +114,20 @@ def test_acls_are_added_listed_and_removed(run: Kafkapy, authorized_broker: str,
     assert acls("list").out == "there are no such ACLs\n"
 
 
+def test_options_of_acls_that_are_repeated_are_all_meant(run: Kafkapy, authorized_broker: str, topic: str) -> None:
+    """An ACL that is silently left out, or stays when it should go, would be noticed late."""
+    names = ("--topic", f"{topic}-1", "--topic", f"{topic}-2")
+    where = ("-b", authorized_broker)
+    made = run("acls", "add", "--allow", "User:a", "--allow", "User:b", *names, "-o", "read", "-o", "read", *where)
+    told = [f"allow User:{user} to read topic '{topic}-{number}'" for number in (1, 2) for user in "ab"]
+    assert made.lines == told
+    assert len(run("acls", "list", *names, *where).lines) == 5
+    assert set(run("acls", "remove", "--allow", "User:a", *names, *where).lines) == {*told[::2], "2 ACLs removed"}
+    assert set(run("acls", "remove", *names, *where).lines) == {*told[1::2], "2 ACLs removed"}
+    refused = run("acls", "add", "--allow", "User:a", "--cluster", "--prefixed", "-o", "alter", *where)
+    assert refused.err == "kafkapy acls add: --prefixed is for names, and the cluster has none: leave it out\n"
+
+
 def test_who_may_not_see_settings_makes_a_topic_all_the_same(run: Kafkapy, authorized_broker: str, topic: str) -> None:
     where = ("-b", authorized_broker)
     assert (
