@@ -23,7 +23,7 @@ KINDS = ("user", "client-id", "ip")
 WORDS = {"user": "user", "client-id": "client id", "ip": "address"}
 QUOTAS_HELP = (
     "such as producer_byte_rate=1048576; there are producer_byte_rate and consumer_byte_rate (bytes a second), "
-    "request_percentage (of the time of one thread), controller_mutation_rate (partitions made or deleted a second), "
+    "request_percentage (of the event loop), controller_mutation_rate (partitions made or deleted a second), "
     "and of an address connection_creation_rate"
 )
 
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         for kind in KINDS:
             whose = command.add_mutually_exclusive_group()
             word = WORDS[kind]
-            whose.add_argument(f"--{kind}", metavar=kind[0].upper(), help=f"of this {word}")
+            whose.add_argument(f"--{kind}", action="append", metavar=kind[0].upper(), help=f"of this {word}")
             whose.add_argument(f"--{kind}-default", action="store_true", help=f"of every {word} without one of its own")
         add_connection_arguments(command)
 
@@ -55,12 +55,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _entity(arguments: argparse.Namespace) -> dict[str, str | None]:
+    """Raises ClientError."""
+    from kafkapy.client.errors import ClientError
+
     entity: dict[str, str | None] = {}
     for kind in KINDS:
         attribute = kind.replace("-", "_")
-        name = getattr(arguments, attribute)
-        if name is not None:
-            entity[kind] = name
+        names = getattr(arguments, attribute)
+        if names is not None:
+            if len(names) > 1:
+                raise ClientError(f"--{kind} is given more than once: write a command for each")
+            entity[kind] = names[0]
         elif getattr(arguments, f"{attribute}_default"):
             entity[kind] = None
     return entity

@@ -55,6 +55,7 @@ def test_quotas_are_set_shown_and_deleted(kafkapy: Kafkapy, topic: str) -> None:
 def test_wrong_quotas_are_one_line(kafkapy: Kafkapy) -> None:
     for arguments, told in (
         (("set", "producer_byte_rate=5"), "say whose quotas"),
+        (("set", "producer_byte_rate=5", "--user", "a", "--user", "b"), "--user is given more than once"),
         (("set", "producer_byte_rate=much", "--user", "a"), "'much' is not a number"),
         (("set", "no_such_rate=5", "--user", "a"), "Invalid configuration key no_such_rate"),
         (("set", "connection_creation_rate=5", "--ip", "no such"), "not a valid IP or resolvable host"),
