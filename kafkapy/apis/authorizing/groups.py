@@ -43,7 +43,8 @@ FIRST_VERSION_WITHOUT_PROTOCOL, FIRST_VERSION_NAMING_PROTOCOL = 7, 5
 
 
 def of_a_member(served: Served, request: Any, context: NodeContext) -> Any:
-    check(context, AclOperation.READ, ResourceType.GROUP, request.group_id)
+    if request.group_id is not None:  # ShareFetch and ShareAcknowledge may name none, and are refused for that
+        check(context, AclOperation.READ, ResourceType.GROUP, request.group_id)
     return served.handle(request, context)
 
 
