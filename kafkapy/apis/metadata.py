@@ -108,10 +108,11 @@ def error_response(request: MetadataRequest, error: KafkaError) -> MetadataRespo
 
 def _check(request: MetadataRequest, version: int) -> None:
     for topic in request.topics or ():
-        _check_topic(topic, version)
+        check_topic(topic, version)
 
 
-def _check_topic(topic: MetadataRequestTopic, version: int) -> None:
+def check_topic(topic: MetadataRequestTopic, version: int) -> None:
+    """Raises KafkaError: INVALID_REQUEST, UNKNOWN_SERVER_ERROR. Before anything else, as in Apache Kafka."""
     if version < FIRST_VERSION_ASKING_BY_ID:
         if topic.topic_id != ZERO_UUID or topic.name is None:
             raise KafkaError(ErrorCode.INVALID_REQUEST)
@@ -159,7 +160,7 @@ async def _answer_many(request: MetadataRequest, context: RequestContext) -> Ans
     wanted: dict[tuple[str | None, Uuid], MetadataRequestTopic] = {}
     asks_by_id = False
     for topic in request.topics or ():
-        _check_topic(topic, context.api_version)
+        check_topic(topic, context.api_version)
         asks_by_id = asks_by_id or topic.topic_id != ZERO_UUID
         wanted[topic.name, topic.topic_id] = topic
         if turn.is_over:

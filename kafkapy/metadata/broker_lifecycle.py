@@ -45,6 +45,8 @@ SHUTDOWN_MS_MAX: Final = 5_000
 LOST_CONTROLLER_MS: Final = 1_000
 """A stopping broker that has had no answer for so long stops without one: the controllers may be stopping, too."""
 
+NODES_NEED: Final = ": the principal of the nodes has to be one of super.users, or may do CLUSTER_ACTION"
+
 
 class DirectoryStates(NamedTuple):
     """Ids of log directories."""
@@ -85,6 +87,8 @@ class BrokerLifecycle:
         self._is_ready = False
         self._is_stopping = False
         self._answered_ms = 0.0
+        self._refused_with = ErrorCode.NONE
+        """The error by which heartbeats are answered, which is logged once."""
         self._soon = trio.Event()  # set when a heartbeat is due before its time
         self._published = trio.Event()  # set when there is a newer image
         self._unfenced = trio.Event()
@@ -223,8 +227,13 @@ class BrokerLifecycle:
             await self._register_once()
             return False
         if code is not ErrorCode.NONE:
-            logger.warning("the active controller refuses a heartbeat of broker %d: %s", self.node_id, code.name)
+            level = logging.DEBUG if code is self._refused_with else logging.WARNING
+            advice = NODES_NEED if code is ErrorCode.CLUSTER_AUTHORIZATION_FAILED else ""
+            line = "the active controller refuses heartbeats of broker %d: %s%s"
+            logger.log(level, line, self.node_id, code.name, advice)
+            self._refused_with = code
             return False
+        self._refused_with = ErrorCode.NONE
         if answer.should_shut_down:
             self._may_stop.set()
         self._taken.set()

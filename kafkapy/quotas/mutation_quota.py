@@ -27,12 +27,13 @@ class MutationQuota:
         self._who = principal, client_id
         self._is_strict = is_strict
         self._charged: set[str] = set()
-        self._ends_ms = 0.0
+        self._wait_ms = 0
+        self._since_ms = 0.0
 
     @property
     def throttle_ms(self) -> int:
         """How long the client must wait from now on."""
-        return max(0, floor(self._ends_ms - self._quotas.now_ms))
+        return max(0, self._wait_ms - floor(self._quotas.now_ms - self._since_ms))
 
     def charge(self, topic: str, partition_count: int) -> None:
         """Partitions of a topic are made or deleted. Raises KafkaError THROTTLING_QUOTA_EXCEEDED."""
@@ -42,7 +43,7 @@ class MutationQuota:
             self._quotas.record_mutations(*self._who, partition_count)
         throttle_ms = self._quotas.mutation_throttle_ms(*self._who)
         if throttle_ms:
-            self._ends_ms = self._quotas.now_ms + throttle_ms
+            self._wait_ms, self._since_ms = throttle_ms, self._quotas.now_ms
             if self._is_strict:
                 raise KafkaError(ErrorCode.THROTTLING_QUOTA_EXCEEDED)
         elif self._is_strict:

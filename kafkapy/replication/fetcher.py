@@ -107,6 +107,7 @@ class Followed:
         "is_in_sync",
         "leader_epoch",
         "partition",
+        "refused_with",
         "stage",
     )
 
@@ -120,6 +121,8 @@ class Followed:
         self.due_ms = 0.0
         self.delay_ms = 0.0
         """How long the last wait was, if nothing has succeeded since."""
+        self.refused_with = 0
+        """The error by which the leader has answered last."""
         self.is_in_sync = False
         """It had all that was committed, when the leader last answered: no throttle holds it back."""
 
@@ -128,6 +131,11 @@ class Followed:
         """Whether this broker still follows in the same leader epoch."""
         partition = self.partition
         return partition.role is Role.FOLLOWER and partition.leader_epoch == self.leader_epoch
+
+    def level_of(self, code: int) -> int:
+        """At which an error of its leader is logged: the first time, it is worth a line."""
+        before, self.refused_with = self.refused_with, code
+        return logging.DEBUG if code == before else logging.ERROR
 
 
 class Replica(NamedTuple):
@@ -364,7 +372,7 @@ class Fetcher:
         if data.error_code:
             self._refused(key, followed, data.error_code, now_ms)
             return
-        followed.delay_ms = 0.0
+        followed.delay_ms, followed.refused_with = 0.0, 0
         if data.diverging_epoch.epoch >= 0:
             self._truncate(key, followed, data, now_ms, wall_ms)
             return
@@ -432,7 +440,7 @@ class Fetcher:
             logger.debug("%s: broker %d does not lead it yet (%s)", followed.partition, self.source_id, name)
             self._try_soon(key, followed, now_ms)
         else:
-            logger.error("%s: broker %d answers a fetch with %s", followed.partition, self.source_id, name)
+            logger.log(followed.level_of(code), "%s: broker %d answers: %s", followed.partition, self.source_id, name)
             self._back_off(key, followed, now_ms)
 
     def _delay(self, key: Key, followed: Followed, now_ms: float, delay_ms: float) -> None:

@@ -100,6 +100,18 @@ async def test_a_super_user_needs_no_acls(tmp_path: Path) -> None:
 
 
 @trio_test
+async def test_topics_by_id_in_a_version_without_them_are_an_invalid_request(tmp_path: Path) -> None:
+    async with running_node(tmp_path, AUTHORIZER) as node, connect(node) as client:
+        allow(node, AclOperation.CREATE, "t")
+        by_id = [MetadataRequestTopic(name=None, topic_id=await client.create_topic("t"))]
+        for version in (10, 11):
+            old = await client.ask(MetadataRequest(topics=by_id), MetadataResponse, version)
+            assert [topic.error_code for topic in old.topics] == [ErrorCode.INVALID_REQUEST]
+        answer = await client.ask(MetadataRequest(topics=by_id), MetadataResponse, 12)
+        assert [topic.error_code for topic in answer.topics] == [ErrorCode.TOPIC_AUTHORIZATION_FAILED]
+
+
+@trio_test
 async def test_acls_are_created_described_deleted_and_outlive_a_restart(tmp_path: Path) -> None:
     creation = AclCreation(
         resource_type=ResourceType.TOPIC,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -282,6 +283,29 @@ async def ticking() -> AsyncIterator[ManualClock]:
         nursery.start_soon(clock.run)
         yield clock
         nursery.cancel_scope.cancel()
+
+
+def test_heartbeats_that_are_refused_cost_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    """As long as it is for the same reason."""
+    caplog.set_level(logging.INFO, "kafkapy.broker")
+    codes = [ErrorCode.CLUSTER_AUTHORIZATION_FAILED] * 5 + [ErrorCode.NONE] + [ErrorCode.UNKNOWN_SERVER_ERROR] * 5
+
+    def refused(_: Message) -> Message:
+        return BrokerHeartbeatResponse(error_code=codes.pop(0) if codes else ErrorCode.NONE)
+
+    async def play() -> None:
+        async with ticking() as clock, trio.open_nursery() as nursery:
+            broker, _ = lifecycle(clock, MetadataPublisher(), refused)
+            nursery.start_soon(broker.run)
+            while codes:
+                await pass_time(clock, 100)
+            nursery.cancel_scope.cancel()
+        lines = [record.getMessage() for record in caplog.records if "refuses heartbeats" in record.getMessage()]
+        assert len(lines) == 2
+        assert "super.users" in lines[0]
+        assert "UNKNOWN_SERVER_ERROR" in lines[1]
+
+    trio.run(play)
 
 
 def test_an_id_that_lives_elsewhere_is_waited_for_for_a_time() -> None:

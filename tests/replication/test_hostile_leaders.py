@@ -265,3 +265,20 @@ def test_random_bytes_are_survived(seed: int, hostile: Hostile, caplog: pytest.L
     log = hostile.follower.partition().log
     assert all(value == b"a" for value in hostile.values)
     assert not log.has_failed
+
+
+def test_a_leader_that_refuses_every_fetch_costs_one_line(hostile: Hostile, caplog: pytest.LogCaptureFixture) -> None:
+    """As long as it is for the same reason: an ACL may forbid it for weeks, for thousands of partitions."""
+    caplog.set_level(logging.INFO, "kafkapy.replication")
+    refused = ErrorCode.TOPIC_AUTHORIZATION_FAILED
+    for code in (refused, refused, refused, 0, refused, ErrorCode.UNKNOWN_SERVER_ERROR, refused):
+        hostile.answer(response(error_code=0) if not code else refusal(code))
+        hostile.lab.clock.advance(BACKOFF_MS)
+    names = [record.getMessage().rpartition(" ")[2] for record in caplog.records]
+    assert names == [refused.name, refused.name, "UNKNOWN_SERVER_ERROR", refused.name]
+
+
+def refusal(code: int) -> FetchResponse:
+    answer = response()
+    answer.responses[0].partitions[0].error_code = code
+    return answer

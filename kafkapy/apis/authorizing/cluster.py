@@ -66,8 +66,8 @@ def elect_leaders(served: Served, request: Any, context: NodeContext) -> Any:
         return alter(served, request, context)
     except KafkaError as error:
         refusal = served.error_response(request, error)
-        if context.api_version >= FIRST_VERSION_OF_ELECTIONS_WITH_ERROR:
-            refusal.error_code = error.code
+        has_error = context.api_version >= FIRST_VERSION_OF_ELECTIONS_WITH_ERROR
+        refusal.error_code = error.code if has_error else ErrorCode.NONE
         return refusal
 
 

@@ -22,6 +22,7 @@ from kafkapy.apis.metadata import NO_OPERATIONS
 from kafkapy.security.access import REFUSED, check, is_allowed, is_allowed_in_cluster, operation_bits
 from kafkapy_controller.acl import AclOperation, ResourceType
 from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.messages.find_coordinator import FindCoordinatorResponse
 from kafkapy_wire.messages.join_group import JoinGroupResponse
 from kafkapy_wire.messages.offset_delete import (
     OffsetDeleteResponse,
@@ -43,7 +44,8 @@ FIRST_VERSION_WITHOUT_PROTOCOL, FIRST_VERSION_NAMING_PROTOCOL = 7, 5
 
 
 def of_a_member(served: Served, request: Any, context: NodeContext) -> Any:
-    check(context, AclOperation.READ, ResourceType.GROUP, request.group_id)
+    if request.group_id is not None:  # ShareFetch and ShareAcknowledge may name none, and are refused for that
+        check(context, AclOperation.READ, ResourceType.GROUP, request.group_id)
     return served.handle(request, context)
 
 
@@ -113,6 +115,8 @@ def delete_groups(served: Served, request: Any, context: NodeContext) -> Any:
 
 def find_coordinator(served: Served, request: FindCoordinatorRequest, context: NodeContext) -> Any:
     if request.key_type == SHARE and not is_allowed_in_cluster(context, AclOperation.CLUSTER_ACTION):
+        if context.api_version >= FIRST_VERSION_WITH_KEYS and not request.coordinator_keys:
+            return FindCoordinatorResponse()  # each key has an error, and there is none
         raise KafkaError(ErrorCode.CLUSTER_AUTHORIZATION_FAILED, CLUSTER_REFUSED)
     resource_type = {GROUP: ResourceType.GROUP, TRANSACTION: ResourceType.TRANSACTIONAL_ID}.get(request.key_type)
     if resource_type is None:

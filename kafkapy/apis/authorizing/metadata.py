@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kafkapy.apis.authorizing.cluster import cluster_operations
 from kafkapy.apis.authorizing.rule import Served, parted, with_fields
-from kafkapy.apis.metadata import NO_OPERATIONS
+from kafkapy.apis.metadata import NO_OPERATIONS, check_topic
 from kafkapy.long_messages import decoded, encoded
 from kafkapy.pending import Pending
 from kafkapy.security.access import is_allowed, is_allowed_in_cluster, operation_bits
@@ -87,6 +87,7 @@ async def _parted(
     allowed: list[MetadataRequestTopic] = []
     refused: list[MetadataResponseTopic] = []
     for (name, topic_id), topic in asked.items():
+        check_topic(topic, context.api_version)
         if asks_by_id:
             known = image.topics_by_id.get(topic_id)
             if known is None or is_allowed(context, AclOperation.DESCRIBE, ResourceType.TOPIC, known.name):
