@@ -289,7 +289,9 @@ class Settings:
         self.security = SecuritySettings().with_settings(values)
         self.quotas = QuotaSettings().with_settings(values)
         self.topic_defaults = topic_defaults(values) if values else TopicSettings()
-        self.group_defaults = group_defaults(values) if values else GroupSettings()
+        # Its default is not Kafka's: groups have it of the broker, whether or not it was given.
+        delay_ms = self.groups.group_streams_initial_rebalance_delay_ms
+        self.group_defaults = group_defaults({"group.streams.initial.rebalance.delay.ms": delay_ms, **values})
         self.quorum = self.node.quorum
         names, inter_broker = self.network.controller_listener_names, self.network.inter_broker_listener_name
         if inter_broker is not None and "security.inter.broker.protocol" in texts:

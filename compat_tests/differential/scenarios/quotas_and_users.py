@@ -80,6 +80,9 @@ def quotas_are_altered(peer: Peer) -> None:
     }.items():
         describe(peer, label, *components)
         describe(peer, label, *components, strict=True)
+    # They would hold for the other scenarios, too.
+    alter("the default user, removed", alteration({"user": None}, (consume, None)))
+    alter("every address, removed", alteration({"ip": None}, ("connection_creation_rate", None)))
 
 
 @scenario
