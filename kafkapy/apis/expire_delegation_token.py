@@ -15,8 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.apis.token_requests import may_ask, settings_of, token_with
-from kafkapy_controller.decision import Decision, Steps
+from kafkapy.apis.token_requests import commit_expiry, may_ask
 from kafkapy_controller.delegation_tokens import decide_expire_token
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.expire_delegation_token import ExpireDelegationTokenRequest, ExpireDelegationTokenResponse
@@ -24,7 +23,6 @@ from kafkapy_wire.messages.expire_delegation_token import ExpireDelegationTokenR
 if TYPE_CHECKING:
     from kafkapy.context import NodeContext
     from kafkapy.pending import Pending
-    from kafkapy_controller.image import MetadataImage
 
 
 def before_forwarding(
@@ -43,13 +41,5 @@ async def handle(
     refusal = before_forwarding(request, context)
     if refusal is not None:
         return refusal
-    now_ms = context.node.clock.now_ms()
-
-    def decide(image: MetadataImage) -> Steps[Decision[int]]:
-        yield
-        token = token_with(request.hmac, image, context)
-        principal, period_ms = str(context.client.principal), request.expiry_time_period_ms
-        return decide_expire_token(image, settings_of(context), token, principal, period_ms, now_ms)
-
-    expires = await context.node.controller.commit_in_steps(decide)
+    expires = await commit_expiry(context, request.hmac, request.expiry_time_period_ms, decide_expire_token)
     return expires.map(lambda timestamp: ExpireDelegationTokenResponse(expiry_timestamp_ms=timestamp))
