@@ -6,12 +6,15 @@ from contextlib import asynccontextmanager
 from random import Random
 from typing import TYPE_CHECKING, Any, Self, cast
 
+import trio
 import trio.testing
 
+from kafkapy.coordinators.group.group import GroupType
 from kafkapy.coordinators.group.share.group import ShareGroup
 from kafkapy.coordinators.group.share.requests import ShareGroupRequests
 from kafkapy.pending import Pending
 from kafkapy.settings.broker import ShareSettings
+from kafkapy.settings.group import group_defaults
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.share_group_heartbeat import ShareGroupHeartbeatRequest, ShareGroupHeartbeatResponse
 from kafkapy_wire.uuid import Uuid
@@ -21,6 +24,8 @@ from tests.coordinators.group_lab import GROUP
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from kafkapy.coordinators.group.shard import GroupShard
+    from kafkapy.coordinators.group.share.kind import ShareGroups
     from kafkapy.coordinators.share import SharePartitionKey
     from kafkapy.coordinators.share.persister import SharePersister
 
@@ -61,12 +66,14 @@ class ShareGroupLab(ConsumerLab):
     def __init__(self, seed: int, **settings: int) -> None:
         self.persister = SlowPersister(Random(seed))
         self._share = ShareSettings().replace(settings)
+        self._of_groups = group_defaults({name.replace("_", "."): value for name, value in settings.items()})
         self._topics_made = 0
         super().__init__()
 
     def use_settings(self, **settings: object) -> None:
         super().use_settings(**settings)
         self.settings.now.share = self._share
+        self.settings.now.group_defaults = self._of_groups
 
     def topic(self, name: str, partition_count: int) -> Uuid:
         """One that was deleted comes back with another id."""
@@ -108,13 +115,23 @@ class ShareGroupLab(ConsumerLab):
             return ShareGroupHeartbeatResponse(error_code=error.code, error_message=error.message)
 
     async def answered(self, *, refused: float = 0.0) -> None:
-        """The share coordinators answer what they were asked, and that is written."""
+        """The share coordinators answer what they were asked, and that is written; large groups are assigned."""
+        await self.matched()
         await trio.testing.wait_all_tasks_blocked()
         self.persister.answer(refused=refused)
         await trio.testing.wait_all_tasks_blocked()
+
+    async def matched(self) -> None:
+        """Wait until the worker thread has assigned large groups, and that is written."""
+        while any(_has_work_in_background(shard) for _, shard in self.groups._runtime.loaded_shards()):
+            await trio.lowlevel.checkpoint()
 
     def share_group(self) -> ShareGroup:
         _, shard = self.groups.shards.find_any(GROUP)
         group = shard.groups.get(GROUP)
         assert isinstance(group, ShareGroup), f"{GROUP} is {group}"
         return group
+
+
+def _has_work_in_background(shard: GroupShard) -> bool:
+    return bool(cast("ShareGroups", shard.kind(GroupType.SHARE))._membership._large_groups._being_assigned)

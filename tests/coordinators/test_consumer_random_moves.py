@@ -10,7 +10,8 @@ from random import Random
 
 import pytest
 
-from kafkapy.coordinators.group.consumer import assigning, large_groups
+from kafkapy.coordinators.group import large_groups
+from kafkapy.coordinators.group.consumer import assigning
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatResponse
 from tests.coordinators.consumer_lab import ConsumerLab, Partitions

@@ -5,6 +5,9 @@ shard.py             the groups and offsets of one partition of `__consumer_offs
 group.py             what groups of every type have in common; kinds.py: which type owns which records
 classic/             classic groups
 consumer/            consumer groups (KIP-848); migration.py: from one to the other and back
+share/, streams/     share groups (KIP-932), streams groups (KIP-1071)
+typed_groups.py      the groups of one type in a shard; member_timers.py: their sessions
+large_groups.py      assignments that a worker thread computes
 assignors/           server-side assignors
 unserved.py          stored groups of types that are not served, which are kept and listed
 records.py           Kafka's record formats of offsets

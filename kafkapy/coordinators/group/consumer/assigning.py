@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+import logging
+from typing import TYPE_CHECKING, NamedTuple
 
 from kafkapy.coordinators.group.assignors.java_order import member_order
 from kafkapy.coordinators.group.assignors.registry import ASSIGNORS
 from kafkapy.coordinators.group.assignors.specification import NOTHING, GroupSpec, MemberSpec
 from kafkapy.coordinators.group.consumer import records
 from kafkapy.coordinators.group.consumer.subscriptions import subscribed_topics
+from kafkapy.coordinators.group.large_groups import ASSIGNED_AT_ONCE_MAX, Targets
 from kafkapy.coordinators.group.topic_metadata import topic_ids
 
 if TYPE_CHECKING:
@@ -21,12 +23,11 @@ if TYPE_CHECKING:
     from kafkapy_controller.image import MetadataImage
     from kafkapy_wire.uuid import Uuid
 
-ASSIGNED_AT_ONCE_MAX: Final = 3_000
-"""Members and partitions: ten milliseconds."""
+logger = logging.getLogger("kafkapy.groups")
 
 
 class NextTarget(NamedTuple):
-    """The group's members as they will be, and what they read then."""
+    """A `NextTarget`: the group's members as they will be, and what they read then."""
 
     group_id: str
     epoch: int
@@ -35,41 +36,51 @@ class NextTarget(NamedTuple):
     resolved: Mapping[str, ResolvedPattern]
     targets: Mapping[str, Target]
     """What they were to own so far."""
+    assignor: str
+    image: MetadataImage
 
-    def is_large(self, image: MetadataImage) -> bool:
-        """Whether to compute it takes too long for the event loop."""
+    @property
+    def is_large(self) -> bool:
+        topics = self.image.topics
         names = self.subscriptions.topics(self.resolved)
         if len(self.members) + len(names) > ASSIGNED_AT_ONCE_MAX:
             return True
-        partition_count = sum([len(image.topics[name].partitions) for name in names if name in image.topics])
+        partition_count = sum([len(topics[name].partitions) for name in names if name in topics])
         return len(self.members) + partition_count > ASSIGNED_AT_ONCE_MAX
 
     def frozen(self) -> NextTarget:
-        """A copy that does not change with the group."""
         return self._replace(
             subscriptions=self.subscriptions.changed([], []),
             resolved=dict(self.resolved),
             targets=dict(self.targets),
         )
 
-    def compute(self, assignor: str, image: MetadataImage) -> tuple[dict[str, Target], list[str]]:
-        """What each member is to own; and the members for which that has changed."""
-        specification = self._specification(image)
-        assigned = ASSIGNORS[assignor](specification)
-        changed = [
-            member_id
-            for member_id in specification.members
-            if self.targets.get(member_id) != assigned.get(member_id, NOTHING)
-        ]
-        return assigned, changed
+    def compute(self) -> Targets[Target]:
+        specification = self._specification()
+        assigned = ASSIGNORS[self.assignor](specification)
+        targets = {member_id: assigned.get(member_id, NOTHING) for member_id in specification.members}
+        return Targets.of(targets, self.targets)
 
-    def as_records(self, assigned: Mapping[str, Target], changed: list[str], now_ms: int) -> list[CoordinatorRecord]:
-        group_id = self.group_id
-        written = [records.target(group_id, member_id, assigned.get(member_id, NOTHING)) for member_id in changed]
-        written.append(records.target_epoch(group_id, self.epoch, now_ms))
-        return written
+    def instance_id(self, member_id: str) -> str | None:
+        return self.members[member_id].instance_id
 
-    def _specification(self, image: MetadataImage) -> GroupSpec:
+    def target_record(self, member_id: str, target: Target) -> CoordinatorRecord:
+        return records.target(self.group_id, member_id, target)
+
+    def epoch_record(self, now_ms: int) -> CoordinatorRecord:
+        return records.target_epoch(self.group_id, self.epoch, now_ms)
+
+    def log(self) -> None:
+        logger.info(
+            "group %s: assigned epoch %d by %s to %d members",
+            self.group_id,
+            self.epoch,
+            self.assignor,
+            len(self.members),
+        )
+
+    def _specification(self) -> GroupSpec:
+        image = self.image
         ids_of: dict[frozenset[str], frozenset[Uuid]] = {}  # most members read the same
         members: dict[str, MemberSpec] = {}
         counts: dict[Uuid, int] = {}

@@ -16,21 +16,22 @@ from kafkapy.coordinators.group.consumer.timers import Timers
 from kafkapy.coordinators.group.group import GroupType
 from kafkapy.coordinators.group.records import first_string
 from kafkapy.coordinators.group.topic_metadata import changed_topics
+from kafkapy.coordinators.group.typed_groups import TypedGroups
 from kafkapy_wire.codec import decode
-from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.record_formats.group_coordinator import (
     ConsumerGroupCurrentMemberAssignmentKey,
     ConsumerGroupMemberMetadataKey,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from kafkapy.coordinators.group.group import Caller, ShardParts
     from kafkapy.coordinators.ports import CoordinatorRecord
     from kafkapy.coordinators.runtime import Decision
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage
+    from kafkapy_wire.errors import ErrorCode
     from kafkapy_wire.messages.consumer_group_describe import DescribedGroup
     from kafkapy_wire.messages.consumer_group_heartbeat import (
         ConsumerGroupHeartbeatRequest,
@@ -49,25 +50,21 @@ class ConsumerGroups:
 
     def __init__(self, parts: ShardParts) -> None:
         self._parts = parts
-        self._directory = parts.directory
+        self._groups = TypedGroups(parts.directory, ConsumerGroup, GroupType.CONSUMER)
         self._is_in_charge = False
         self._resolving: set[str] = set()
         """Groups whose patterns are being matched."""
         self._newest_topic_version = parts.metadata.image.offset
         """The offset of the metadata in which the newest topic came."""
-        self.membership = Membership(parts)
-        self.timers = Timers(parts, self.membership)
+        self.membership = Membership(parts, self._groups)
+        self.timers = Timers(parts, self._groups, self.membership)
         self.classic_members = ClassicMembers(parts, self.membership, self.timers)
 
     # -- requests
 
     def group(self, group_id: str) -> ConsumerGroup:
         """Raises KafkaError(GROUP_ID_NOT_FOUND)."""
-        group = self._directory.get(group_id)
-        if isinstance(group, ConsumerGroup):
-            return group
-        what = "not found" if group is None else "is not a consumer group"
-        raise KafkaError(ErrorCode.GROUP_ID_NOT_FOUND, f"Group {group_id} {what}.")
+        return self._groups.named(group_id)
 
     def heartbeat(
         self, request: ConsumerGroupHeartbeatRequest, caller: Caller
@@ -82,23 +79,15 @@ class ConsumerGroups:
 
     def _group_to_join(self, group_id: str, written: list[CoordinatorRecord], *, creates: bool) -> ConsumerGroup:
         """The group; a new one in place of a classic group, which is empty, or whose members go on in the new one."""
-        group = self._directory.get(group_id)
-        if group is None and not creates:
-            raise KafkaError(ErrorCode.GROUP_ID_NOT_FOUND, f"Consumer group {group_id} not found.")
-        if group is None:
-            return ConsumerGroup(group_id)
-        if creates and group.group_type is GroupType.CLASSIC and group.is_empty:
-            logger.info("the empty classic group %s is a consumer group from now on", group_id)
-            written += group.tombstones()
-            return ConsumerGroup(group_id)
-        if creates and group.group_type is GroupType.CLASSIC:
+        group = self._parts.directory.get(group_id)
+        if creates and group is not None and group.group_type is GroupType.CLASSIC and not group.is_empty:
             from kafkapy.coordinators.group.migration import upgrade
 
             upgraded = upgrade(group, self._parts.settings.now.groups, self._parts.metadata.image)
             logger.info("the classic group %s is a consumer group from now on", group_id)
             written += upgraded.records
             return upgraded.group
-        return self.group(group_id)
+        return self._groups.to_join(group_id, written, creates=creates)
 
     def describe(self, group_id: str) -> DescribedGroup:
         """Raises KafkaError(GROUP_ID_NOT_FOUND)."""
@@ -131,8 +120,8 @@ class ConsumerGroups:
 
         `may_describe`: which topics the member may describe that is heard of just now, where there is an authorizer.
         """
-        group = self._directory.get(group_id)
-        if not isinstance(group, ConsumerGroup) or not group.subscriptions.patterns or group_id in self._resolving:
+        group = self._groups.get(group_id)
+        if group is None or not group.subscriptions.patterns or group_id in self._resolving:
             return
         from kafkapy.coordinators.group.consumer.patterns import is_refresh_due, matches
 
@@ -154,8 +143,8 @@ class ConsumerGroups:
         from kafkapy.coordinators.group.consumer.patterns import resolution
 
         self._resolving.discard(group_id)
-        group = self._directory.get(group_id)
-        if isinstance(group, ConsumerGroup) and self._is_in_charge:
+        group = self._groups.get(group_id)
+        if group is not None and self._is_in_charge:
             now_ms = self._parts.clock.now_ms()
             # If the append is refused, the next heartbeat has them found again.
             self._parts.execute(resolution(group, matched, self._parts.metadata.image, version, now_ms))
@@ -165,17 +154,12 @@ class ConsumerGroups:
     def replay(self, record_type: int, key: memoryview, record: CoordinatorRecord) -> None:
         group_id = first_string(key)
         if record.value is None and record_type == records.GROUP:
-            self._remove(group_id)
+            self._groups.remove(group_id)
             return
         apply = read(record_type, key, record.value)
-        group = self._directory.get(group_id)
-        if record.value is not None:
-            group = self._directory.held(group_id, GroupType.CONSUMER)
-            if group is None:
-                group = ConsumerGroup(group_id)
-                self._directory.put(group)
-        if not isinstance(group, ConsumerGroup):
-            return  # the tombstone of a group that is gone
+        group = self._groups.of_record(group_id, record)
+        if group is None:
+            return
         apply(group)
         if self._is_in_charge and record_type == records.CURRENT_ASSIGNMENT:
             self.timers.watch_revocation(group, decode(ConsumerGroupCurrentMemberAssignmentKey, key, 0).member_id)
@@ -184,24 +168,14 @@ class ConsumerGroups:
             if member_id not in group.sessions:
                 self.timers.expect_heartbeat(group_id, member_id)
 
-    def _remove(self, group_id: str) -> None:
-        group = self._directory.get(group_id)
-        if isinstance(group, ConsumerGroup):
-            for member_id in [*group.members]:
-                group.remove_member(member_id)
-            self._directory.remove(group_id)
-
     def loaded(self) -> None:
         """Every member has its whole session again."""
         self._is_in_charge = True
-        for group in self._groups():
-            for member_id in group.members:
-                self.timers.expect_heartbeat(group.group_id, member_id)
-                self.timers.watch_revocation(group, member_id)
+        self.timers.begin_anew()
 
     def resign(self) -> None:
         self._is_in_charge = False
-        for group in self._groups():
+        for group in self._groups:
             group.cancel_timers()
 
     def follow_metadata(self, image: MetadataImage, delta: MetadataDelta) -> None:
@@ -209,9 +183,6 @@ class ConsumerGroups:
         if delta.created_topics:
             self._newest_topic_version = image.offset
         changed = changed_topics(delta)
-        for group in self._groups():
+        for group in self._groups:
             if group.is_metadata_fresh and not changed.isdisjoint(group.subscriptions.topics(group.resolved)):
                 group.is_metadata_fresh = False
-
-    def _groups(self) -> Iterator[ConsumerGroup]:
-        return (group for group in self._directory if isinstance(group, ConsumerGroup))

@@ -66,6 +66,11 @@ class ConsumerMember(NamedTuple):
     def uses_classic_protocol(self) -> bool:
         return self.classic is not None
 
+    @property
+    def must_revoke(self) -> bool:
+        """It was asked to give up partitions by a heartbeat's answer, and has not yet said that it has."""
+        return self.state is MemberState.UNREVOKED_PARTITIONS and not self.uses_classic_protocol
+
     def is_reconciled_to(self, assignment_epoch: int) -> bool:
         return self.state is MemberState.STABLE and self.epoch == assignment_epoch
 

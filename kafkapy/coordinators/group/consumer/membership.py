@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from kafkapy.coordinators.group.consumer import records
 from kafkapy.coordinators.group.consumer.assigning import NextTarget
 from kafkapy.coordinators.group.consumer.group_settings import group_setting
-from kafkapy.coordinators.group.consumer.large_groups import LargeGroups
 from kafkapy.coordinators.group.consumer.member import (
     JOINING_EPOCH,
     LEAVING_STATIC_EPOCH,
@@ -22,6 +21,7 @@ from kafkapy.coordinators.group.consumer.member import (
 from kafkapy.coordinators.group.consumer.reconciliation import Step
 from kafkapy.coordinators.group.consumer.subscriptions import subscribed_topics
 from kafkapy.coordinators.group.epochs import next_epoch
+from kafkapy.coordinators.group.large_groups import LargeGroups, target_records
 from kafkapy.coordinators.group.topic_metadata import metadata_hash, refuse_too_many_topics, topic_ids
 from kafkapy.coordinators.runtime import Decision
 from kafkapy_wire.errors import ErrorCode, KafkaError
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from kafkapy.coordinators.group.consumer.group import ConsumerGroup
     from kafkapy.coordinators.group.consumer.subscriptions import Subscriptions
     from kafkapy.coordinators.group.group import Caller, ShardParts
+    from kafkapy.coordinators.group.typed_groups import TypedGroups
     from kafkapy.coordinators.ports import CoordinatorRecord
     from kafkapy_wire.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
     from kafkapy_wire.uuid import Uuid
@@ -100,13 +101,13 @@ class Draft:
 class Membership:
     """The decisions about members of one shard's consumer groups. Errors are raised as KafkaError."""
 
-    def __init__(self, parts: ShardParts) -> None:
+    def __init__(self, parts: ShardParts, groups: TypedGroups[ConsumerGroup]) -> None:
         self._settings = parts.settings
         self._clock = parts.clock
         self._random = parts.random
         self._metadata = parts.metadata
         self._rebalance_classic = parts.rebalance_classic
-        self._large_groups = LargeGroups(parts)
+        self._large_groups = LargeGroups(parts, groups)
 
     # -- a heartbeat
 
@@ -219,17 +220,23 @@ class Membership:
             return before_it
         subscriptions = self._changed_subscriptions(draft, before, member)
         members = draft.members_with(member)
-        next_target = NextTarget(group.group_id, draft.epoch, members, subscriptions, group.resolved, targets)
-        assignor, image = subscriptions.preferred_assignor(self.default_assignor), self._metadata.image
-        if next_target.is_large(image):
-            draft.begin_assigning = partial(self._large_groups.begin, next_target, assignor, image)
-            return before_it
-        assigned, changed = next_target.compute(assignor, image)
-        draft.written += next_target.as_records(assigned, changed, now_ms)
-        logger.info(
-            "group %s: assigned epoch %d by %s to %d members", group.group_id, draft.epoch, assignor, len(members)
+        next_target = NextTarget(
+            group.group_id,
+            draft.epoch,
+            members,
+            subscriptions,
+            group.resolved,
+            targets,
+            subscriptions.preferred_assignor(self.default_assignor),
+            self._metadata.image,
         )
-        return draft.epoch, assigned.get(member.member_id, {})
+        if next_target.is_large:
+            draft.begin_assigning = partial(self._large_groups.begin, next_target)
+            return before_it
+        computed = next_target.compute()
+        draft.written += target_records(next_target, computed, now_ms)
+        next_target.log()
+        return draft.epoch, computed.all[member.member_id]
 
     def write_step(
         self,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kafkapy.coordinators.group.offset_commits import TopicToCommit
     from kafkapy.coordinators.group.share.member import ShareMember
     from kafkapy.coordinators.ports import CoordinatorRecord
+    from kafkapy_wire.uuid import Uuid
 
 STABLE_STATE = "Stable"
 FIRST_EPOCH = 1
@@ -49,6 +50,8 @@ class ShareGroup:
         self.is_metadata_fresh = False
         """Whether the topics were looked at since they changed. Not stored: a new coordinator looks again."""
         self.sessions: dict[str, Deadline] = {}
+        self._has_unread_partitions: bool | None = None
+        """None: not looked at since the last record."""
 
     # -- Group
 
@@ -117,7 +120,33 @@ class ShareGroup:
             _count(names, after, 1)
         return names
 
+    def present_id(self, member_id: str, instance_id: str | None) -> str | None:  # noqa: ARG002 - none is static
+        """None: the member is gone."""
+        return member_id if member_id in self.members else None
+
+    def has_unread_partitions(self) -> bool:
+        """Whether the share coordinator has initialized what nobody is to read yet, although somebody has named it."""
+        if self._has_unread_partitions is None:
+            self._has_unread_partitions = bool(self.members) and self._looks_for_unread_partitions()
+        return self._has_unread_partitions
+
+    def _looks_for_unread_partitions(self) -> bool:
+        if self.topic_states is None:
+            return False
+        read: dict[Uuid, set[int]] = {}
+        for target in self.targets.values():
+            for topic_id, partitions in target.items():
+                read.setdefault(topic_id, set()).update(partitions)
+        return any(
+            state.name in self.names and read.get(topic_id, set()) != state.partitions
+            for topic_id, state in self.topic_states.initialized.items()
+        )
+
     # -- replay
+
+    def note_change(self) -> None:
+        """A record has changed the group."""
+        self._has_unread_partitions = None
 
     def put_member(self, member: ShareMember) -> None:
         self._forget(self.members.get(member.member_id))
@@ -128,6 +157,10 @@ class ShareGroup:
         self._forget(self.members.pop(member_id, None))
         session = self.sessions.pop(member_id, None)
         if session is not None:
+            session.cancel()
+
+    def cancel_timers(self) -> None:
+        for session in self.sessions.values():
             session.cancel()
 
     def _forget(self, member: ShareMember | None) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
-from kafkapy.coordinators.deadline import deciding_deadline
 from kafkapy.coordinators.group.group import GroupType
 from kafkapy.coordinators.group.records import first_string
 from kafkapy.coordinators.group.share import records
@@ -14,13 +12,15 @@ from kafkapy.coordinators.group.share.group import ShareGroup
 from kafkapy.coordinators.group.share.member import JOINING_EPOCH, LEAVING_EPOCH
 from kafkapy.coordinators.group.share.membership import Membership
 from kafkapy.coordinators.group.share.reading import read
+from kafkapy.coordinators.group.share.timers import Timers
 from kafkapy.coordinators.group.share.topic_states import TopicState, TopicStates, merged, name_of
 from kafkapy.coordinators.group.topic_metadata import changed_topics
+from kafkapy.coordinators.group.typed_groups import TypedGroups
 from kafkapy.coordinators.runtime import NOTHING, Decision
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from kafkapy.coordinators.group.group import Caller, ShardParts
     from kafkapy.coordinators.group.share.membership import Beaten
@@ -40,30 +40,27 @@ class ShareGroups:
 
     def __init__(self, parts: ShardParts) -> None:
         self._parts = parts
-        self._directory = parts.directory
+        self._groups = TypedGroups(parts.directory, ShareGroup, GroupType.SHARE)
         self._is_in_charge = False
-        self._membership = Membership(parts)
+        self._membership = Membership(parts, self._groups)
+        self.timers = Timers(parts, self._groups, self._membership)
 
     # -- requests
 
     def group(self, group_id: str) -> ShareGroup:
         """Raises KafkaError(GROUP_ID_NOT_FOUND)."""
-        group = self._directory.get(group_id)
-        if isinstance(group, ShareGroup):
-            return group
-        what = "not found" if group is None else "is not a share group"
-        raise KafkaError(ErrorCode.GROUP_ID_NOT_FOUND, f"Group {group_id} {what}.")
+        return self._groups.named(group_id)
 
     def group_or_new(self, group_id: str) -> ShareGroup:
         """A new one is not stored before a record about it is. Raises KafkaError(GROUP_ID_NOT_FOUND)."""
-        return ShareGroup(group_id) if self._directory.get(group_id) is None else self.group(group_id)
+        return ShareGroup(group_id) if self._parts.directory.get(group_id) is None else self.group(group_id)
 
     def heartbeat(self, request: ShareGroupHeartbeatRequest, caller: Caller) -> Decision[Beaten]:
         """Raises KafkaError: GROUP_ID_NOT_FOUND, and as `Membership`."""
         if request.member_epoch == LEAVING_EPOCH:
             group = self.group(request.group_id)
             return self._membership.leave(group, request.member_id, request.member_epoch)
-        if request.member_epoch != JOINING_EPOCH and self._directory.get(request.group_id) is None:
+        if request.member_epoch != JOINING_EPOCH and self._parts.directory.get(request.group_id) is None:
             raise KafkaError(ErrorCode.GROUP_ID_NOT_FOUND, f"Share group {request.group_id} not found.")
         return self._membership.heartbeat(self.group_or_new(request.group_id), request, caller)
 
@@ -75,8 +72,8 @@ class ShareGroups:
 
     def initialized(self, group_id: str, partitions: Partitions) -> Decision[None]:
         """The share coordinator has initialized these."""
-        group = self._directory.get(group_id)
-        if not isinstance(group, ShareGroup):
+        group = self._groups.get(group_id)
+        if group is None:
             return NOTHING
         image = self._parts.metadata.image
         states = (group.topic_states or TopicStates()).finish(partitions, image, self._parts.clock.now_ms())
@@ -84,16 +81,16 @@ class ShareGroups:
 
     def not_initialized(self, group_id: str, partitions: Partitions) -> Decision[None]:
         """It has not."""
-        group = self._directory.get(group_id)
-        if not isinstance(group, ShareGroup) or group.topic_states is None or not group.topic_states.initializing:
+        group = self._groups.get(group_id)
+        if group is None or group.topic_states is None or not group.topic_states.initializing:
             return NOTHING
         states = group.topic_states.give_up(partitions)
         return Decision([records.topic_states(group_id, states, self._parts.metadata.image)], None)
 
     def initialized_partitions(self, group_id: str) -> dict[Uuid, list[int]]:
         """Those whose state is initialized; none, if there is no such group."""
-        group = self._directory.get(group_id)
-        states = group.topic_states if isinstance(group, ShareGroup) else None
+        group = self._groups.get(group_id)
+        states = None if group is None else group.topic_states
         if states is None:
             return {}
         return {topic_id: sorted(state.partitions) for topic_id, state in states.initialized.items()}
@@ -144,8 +141,8 @@ class ShareGroups:
 
     def states_deleted(self, group_id: str, topic_ids: frozenset[Uuid]) -> Decision[None]:
         """The share coordinator has deleted the states of these topics."""
-        group = self._directory.get(group_id)
-        if not isinstance(group, ShareGroup) or group.topic_states is None:
+        group = self._groups.get(group_id)
+        if group is None or group.topic_states is None:
             return NOTHING
         states = group.topic_states._replace(deleting=group.topic_states.deleting - topic_ids)
         return Decision([records.topic_states(group_id, states, self._parts.metadata.image)], None)
@@ -173,70 +170,33 @@ class ShareGroups:
 
     def replay(self, record_type: int, key: memoryview, record: CoordinatorRecord) -> None:
         group_id = first_string(key)
-        group = self._directory.get(group_id)
         if record.value is None and record_type == records.GROUP:
-            self._remove(group_id)
+            self._groups.remove(group_id)
             return
         apply = read(record_type, key, record.value, self._parts.clock.now_ms())
-        if record.value is not None:
-            group = self._directory.held(group_id, GroupType.SHARE)
-            if group is None:
-                group = ShareGroup(group_id)
-                self._directory.put(group)
-        if isinstance(group, ShareGroup):  # else it is the tombstone of a group that is gone
+        group = self._groups.of_record(group_id, record)
+        if group is not None:
             apply(group)
-
-    def _remove(self, group_id: str) -> None:
-        group = self._directory.get(group_id)
-        if isinstance(group, ShareGroup):
-            for member_id in [*group.members]:
-                group.remove_member(member_id)
-            self._directory.remove(group_id)
+            group.note_change()
 
     def loaded(self) -> None:
         """Every member has its whole session again."""
         self._is_in_charge = True
-        for group in self._groups():
-            for member_id in group.members:
-                self.expect_heartbeat(group.group_id, member_id)
+        self.timers.begin_anew()
 
     def resign(self) -> None:
         self._is_in_charge = False
-        for group in self._groups():
-            for session in group.sessions.values():
-                session.cancel()
+        for group in self._groups:
+            group.cancel_timers()
 
     def follow_metadata(self, image: MetadataImage, delta: MetadataDelta) -> None:
         """Groups whose topics have changed look at them with the next heartbeat; states of deleted ones are gone."""
         deleted = frozenset(topic.topic_id for topic in delta.deleted_topics)
         changed = changed_topics(delta)
-        for group in self._groups():
+        for group in self._groups:
             if group.is_metadata_fresh and not changed.isdisjoint(group.names):
                 group.is_metadata_fresh = False
             if deleted and self._is_in_charge and group.topic_states is not None:
                 states = group.topic_states.forget(deleted)
                 if states != group.topic_states:
                     self._parts.execute(Decision([records.topic_states(group.group_id, states, image)], None))
-
-    def _groups(self) -> Iterator[ShareGroup]:
-        return (group for group in self._directory if isinstance(group, ShareGroup))
-
-    # -- timers
-
-    def expect_heartbeat(self, group_id: str, member_id: str) -> None:
-        """Begin the member's session anew, if it is still there."""
-        group = self._directory.get(group_id)
-        if not isinstance(group, ShareGroup) or member_id not in group.members:
-            return
-        session = group.sessions.get(member_id)
-        if session is None:
-            expire = partial(self._expire_session, group_id, member_id)
-            session = group.sessions[member_id] = deciding_deadline(self._parts.clock, self._parts.execute, expire)
-        session.set(self._membership.settings_of(group_id).share_session_timeout_ms)
-
-    def _expire_session(self, group_id: str, member_id: str) -> Decision[None]:
-        group = self._directory.get(group_id)
-        if not isinstance(group, ShareGroup) or member_id not in group.members:
-            return NOTHING
-        written = self._membership.fence(group, group.members[member_id], "is fenced: its session has ended")
-        return Decision(written, None)

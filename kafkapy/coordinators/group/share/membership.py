@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
-from kafkapy.coordinators.group.assignors.java_order import member_order
-from kafkapy.coordinators.group.assignors.simple import SharingMember, simple
 from kafkapy.coordinators.group.assignors.specification import NOTHING
 from kafkapy.coordinators.group.epochs import next_epoch
+from kafkapy.coordinators.group.large_groups import LargeGroups, target_records
 from kafkapy.coordinators.group.share import records
+from kafkapy.coordinators.group.share.assigning import NextTarget
 from kafkapy.coordinators.group.share.member import JOINING_EPOCH, ShareMember
 from kafkapy.coordinators.group.share.topic_states import TopicStates
 from kafkapy.coordinators.group.topic_metadata import metadata_hash, refuse_too_many_topics, topic_ids
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from kafkapy.coordinators.group.assignors.specification import Target
     from kafkapy.coordinators.group.group import Caller, ShardParts
     from kafkapy.coordinators.group.share.group import ShareGroup
-    from kafkapy.coordinators.group.share.topic_states import TopicState
+    from kafkapy.coordinators.group.typed_groups import TypedGroups
     from kafkapy.coordinators.ports import CoordinatorRecord
     from kafkapy.settings import GroupSettings
     from kafkapy_controller.image import MetadataImage
@@ -65,10 +65,11 @@ class Beaten(NamedTuple):
 class Membership:
     """The decisions about members of one shard's share groups. Errors are raised as KafkaError."""
 
-    def __init__(self, parts: ShardParts) -> None:
+    def __init__(self, parts: ShardParts, groups: TypedGroups[ShareGroup]) -> None:
         self._settings = parts.settings
         self._clock = parts.clock
         self._metadata = parts.metadata
+        self._large_groups = LargeGroups(parts, groups)
 
     def settings_of(self, group_id: str) -> GroupSettings:
         own = self._metadata.image.resource_configs(ConfigResourceType.GROUP, group_id)
@@ -91,7 +92,7 @@ class Membership:
             written.append(records.member(group.group_id, member))
         epoch = group.epoch
         if group.assignment_epoch >= epoch:
-            bumps = bumps or _has_unassigned_states(group)
+            bumps = bumps or group.has_unread_partitions()
         looks = bumps or not group.is_metadata_fresh
         names = group.names_with(before, member) if looks else group.names
         if looks:
@@ -100,7 +101,13 @@ class Membership:
                 bumps = True
                 epoch = next_epoch(epoch)
                 written.append(records.group_epoch(group.group_id, epoch, changed_hash))
-        assignment_epoch, target = self._assign(group, epoch, member, names, written, now_ms)
+        assignment_epoch, target = group.assignment_epoch, group.targets.get(member.member_id, NOTHING)
+        next_target = self._next_target(group, epoch, member, names, now_ms)
+        if next_target is not None and not next_target.is_large:
+            computed = next_target.compute()
+            written += target_records(next_target, computed, now_ms)
+            next_target.log()
+            assignment_epoch, target = epoch, computed.all[member.member_id]
         after = _reconciled(member, assignment_epoch, target, image, has_changed=bumps)
         if after != member:
             written.append(records.current_assignment(group.group_id, after))
@@ -114,9 +121,11 @@ class Membership:
             response.assignment = _assignment(after)
 
         def apply() -> None:
-            group.is_metadata_fresh = True
+            group.is_metadata_fresh = group.is_metadata_fresh or looks
+            if next_target is not None and next_target.is_large:
+                self._large_groups.begin(next_target)
 
-        return Decision(written, Beaten(response, initialization), apply=apply if looks else None)
+        return Decision(written, Beaten(response, initialization), apply=apply)
 
     def leave(self, group: ShareGroup, member_id: str, epoch: int) -> Decision[Beaten]:
         """Raises KafkaError(UNKNOWN_MEMBER_ID)."""
@@ -143,46 +152,18 @@ class Membership:
             message = f"The share group has reached its maximum capacity of {size_max} members."
             raise KafkaError(ErrorCode.GROUP_MAX_SIZE_REACHED, message)
 
-    def _assign(
-        self,
-        group: ShareGroup,
-        epoch: int,
-        member: ShareMember,
-        names: Mapping[str, int],
-        written: list[CoordinatorRecord],
-        now_ms: int,
-    ) -> tuple[int, Target]:
-        """The assignment's epoch and what the member is to read; computed anew if that is due."""
+    def _next_target(
+        self, group: ShareGroup, epoch: int, member: ShareMember, names: Mapping[str, int], now_ms: int
+    ) -> NextTarget | None:
+        """None: it is not due to assign anew."""
+        if epoch <= group.assignment_epoch or self._large_groups.is_being_assigned(group.group_id):
+            return None
         interval_ms = self.settings_of(group.group_id).share_assignment_interval_ms
-        is_soon = group.assigned_at_ms and interval_ms and now_ms < group.assigned_at_ms + interval_ms
-        if epoch <= group.assignment_epoch or is_soon:
-            return group.assignment_epoch, group.targets.get(member.member_id, NOTHING)
+        if group.assigned_at_ms and interval_ms and now_ms < group.assigned_at_ms + interval_ms:
+            return None
         members = {**group.members, member.member_id: member}
-        image = self._metadata.image
-        ids_of: dict[frozenset[str], frozenset[Uuid]] = {}  # most members read the same
-        for one in members.values():
-            if one.topics not in ids_of:
-                ids_of[one.topics] = topic_ids(one.topics, image)
-        sharing = {
-            member_id: SharingMember(ids_of[members[member_id].topics], group.targets.get(member_id, NOTHING))
-            for member_id in member_order(members)
-        }
         states = group.topic_states or TopicStates()
-        assignable = {
-            topic_id: sorted(state.partitions & set(range(len(image.topics_by_id[topic_id].partitions))))
-            for topic_id, state in states.initialized.items()
-            if topic_id in image.topics_by_id
-        }
-        is_homogeneous = all(count == len(members) for count in names.values())
-        assigned = simple(sharing, assignable, is_homogeneous=is_homogeneous)
-        written += [
-            records.target(group.group_id, member_id, target)
-            for member_id, target in assigned.items()
-            if group.targets.get(member_id) != target
-        ]
-        written.append(records.target_epoch(group.group_id, epoch, now_ms))
-        logger.info("group %s: assigned epoch %d to %d members", group.group_id, epoch, len(members))
-        return epoch, assigned[member.member_id]
+        return NextTarget(group.group_id, epoch, members, names, group.targets, states, self._metadata.image)
 
     def _initialization(
         self,
@@ -242,21 +223,6 @@ def _updated(member: ShareMember, request: ShareGroupHeartbeatRequest, caller: C
         client_id=caller.client_id,
         client_host=caller.client_host,
     )
-
-
-def _has_unassigned_states(group: ShareGroup) -> bool:
-    """Whether the share coordinator has initialized what nobody reads yet."""
-    if group.topic_states is None or not group.members:
-        return False
-    assigned: dict[Uuid, set[int]] = {}
-    for target in group.targets.values():
-        for topic_id, partitions in target.items():
-            assigned.setdefault(topic_id, set()).update(partitions)
-
-    def is_unassigned(topic_id: Uuid, state: TopicState) -> bool:
-        return state.name in group.names and assigned.get(topic_id, set()) != {*state.partitions}
-
-    return any(is_unassigned(topic_id, state) for topic_id, state in group.topic_states.initialized.items())
 
 
 def _reconciled(

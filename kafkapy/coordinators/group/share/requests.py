@@ -43,7 +43,7 @@ class ShareGroupRequests:
         partition, shard = self._shards.find(request.group_id)
         groups = share_groups(shard)
         beaten = self._shards.runtime.execute(partition, groups.heartbeat(request, caller))
-        groups.expect_heartbeat(request.group_id, request.member_id)
+        groups.timers.expect_heartbeat(request.group_id, request.member_id)
         return beaten.map(self._go_on)
 
     def _go_on(self, beaten: Beaten) -> ShareGroupHeartbeatResponse:

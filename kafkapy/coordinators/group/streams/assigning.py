@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from kafkapy.coordinators.group.assignors.java_order import member_order
 from kafkapy.coordinators.group.assignors.sticky_tasks import (
@@ -13,6 +13,7 @@ from kafkapy.coordinators.group.assignors.sticky_tasks import (
     TaskMemberSpec,
     sticky_tasks,
 )
+from kafkapy.coordinators.group.large_groups import ASSIGNED_AT_ONCE_MAX, Targets
 from kafkapy.coordinators.group.streams import records
 from kafkapy.coordinators.group.streams.group import NO_TASK_OFFSETS
 from kafkapy.coordinators.group.streams.tasks import NO_TASK_SETS
@@ -29,55 +30,53 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("kafkapy.groups")
 
-ASSIGNED_AT_ONCE_MAX: Final = 3_000
-"""Members and tasks, standbys among them: ten milliseconds."""
-
 
 class NextTarget(NamedTuple):
-    """The group's members as they will be, and what they were to have so far."""
+    """A `NextTarget`: the group's members as they will be, and what they were to have so far."""
 
     group_id: str
     epoch: int
     members: Mapping[str, StreamsMember]
     targets: Mapping[str, TaskSets]
     task_offsets: Mapping[str, TaskOffsets]
+    configured: ConfiguredTopology
+    standby_count: int
 
-    def is_large(self, configured: ConfiguredTopology, standby_count: int) -> bool:
-        """Whether to compute it takes too long for the event loop."""
-        return len(self.members) + configured.task_count * (1 + standby_count) > ASSIGNED_AT_ONCE_MAX
+    @property
+    def is_large(self) -> bool:
+        return len(self.members) + self.configured.task_count * (1 + self.standby_count) > ASSIGNED_AT_ONCE_MAX
 
     def frozen(self) -> NextTarget:
-        """A copy that does not change with the group."""
         return self._replace(
             members=dict(self.members), targets=dict(self.targets), task_offsets=dict(self.task_offsets)
         )
 
-    def compute(self, configured: ConfiguredTopology, standby_count: int) -> tuple[dict[str, TaskSets], list[str]]:
-        """What each member is to have: nothing, if topics are missing; and the members for which that has changed.
-
-        Raises KafkaError(UNKNOWN_SERVER_ERROR): the assignor has failed.
-        """
+    def compute(self) -> Targets[TaskSets]:
+        """Nothing, if topics are missing. Raises KafkaError(UNKNOWN_SERVER_ERROR): the assignor has failed."""
         order = member_order(self.members)
         assigned: dict[str, TaskSets] = {}
-        if configured.is_ready:
+        if self.configured.is_ready:
             try:
-                assigned = sticky_tasks(self._specification(order, configured, standby_count))
+                assigned = sticky_tasks(self._specification(order))
             except TaskAssignorError as error:
                 message = f"Failed to compute a new target assignment for epoch {self.epoch}: {error}"
                 raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR, message) from error
-        targets = {member_id: assigned.get(member_id, NO_TASK_SETS) for member_id in order}
-        return targets, [member_id for member_id, target in targets.items() if self.targets.get(member_id) != target]
+        return Targets.of({member_id: assigned.get(member_id, NO_TASK_SETS) for member_id in order}, self.targets)
 
-    def as_records(self, targets: Mapping[str, TaskSets], changed: list[str], now_ms: int) -> list[CoordinatorRecord]:
-        written = [records.target(self.group_id, member_id, targets[member_id]) for member_id in changed]
-        written.append(records.target_epoch(self.group_id, self.epoch, now_ms))
-        return written
+    def instance_id(self, member_id: str) -> str | None:
+        return self.members[member_id].instance_id
+
+    def target_record(self, member_id: str, target: TaskSets) -> CoordinatorRecord:
+        return records.target(self.group_id, member_id, target)
+
+    def epoch_record(self, now_ms: int) -> CoordinatorRecord:
+        return records.target_epoch(self.group_id, self.epoch, now_ms)
 
     def log(self) -> None:
         logger.info("group %s: assigned epoch %d to %d members", self.group_id, self.epoch, len(self.members))
 
-    def _specification(self, order: list[str], configured: ConfiguredTopology, standby_count: int) -> TaskGroupSpec:
-        assert configured.subtopologies is not None, "a topology that is ready has subtopologies"
+    def _specification(self, order: list[str]) -> TaskGroupSpec:
+        assert self.configured.subtopologies is not None, "a topology that is ready has subtopologies"
         members = {}
         for member_id in order:
             member = self.members[member_id]
@@ -86,6 +85,6 @@ class NextTarget(NamedTuple):
             members[member_id] = TaskMemberSpec(member.process_id, held.active_tasks(), held.standby, offsets)
         subtopologies = {
             name: SubtopologySpec(of.task_count, bool(of.state_changelog_topics))
-            for name, of in configured.subtopologies.items()
+            for name, of in self.configured.subtopologies.items()
         }
-        return TaskGroupSpec(members, subtopologies, standby_count)
+        return TaskGroupSpec(members, subtopologies, self.standby_count)

@@ -154,6 +154,12 @@ class StreamsGroup:
         member_id = self.static_members.get(instance_id)
         return None if member_id is None else self.members.get(member_id)
 
+    def present_id(self, member_id: str, instance_id: str | None) -> str | None:
+        """The member's id by now: a static member may be back under another one. None: it is gone."""
+        if member_id in self.members:
+            return member_id
+        return None if instance_id is None else self.static_members.get(instance_id)
+
     # -- replay
 
     def put_topology(self, topology: StoredTopology | None) -> None:

@@ -56,6 +56,11 @@ class StreamsMember(NamedTuple):
     assigned: HeldTasks = NOTHING_HELD
     pending_revocation: HeldTasks = NOTHING_HELD
 
+    @property
+    def must_revoke(self) -> bool:
+        """It was asked to give up tasks, and has not yet said that it has."""
+        return self.state is MemberState.UNREVOKED_TASKS
+
     def is_reconciled_to(self, assignment_epoch: int) -> bool:
         return self.state is MemberState.STABLE and self.epoch == assignment_epoch
 

@@ -10,13 +10,13 @@ import logging
 from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.group.epochs import next_epoch
+from kafkapy.coordinators.group.large_groups import LargeGroups, target_records
 from kafkapy.coordinators.group.streams import answering, records
 from kafkapy.coordinators.group.streams.assigning import NextTarget
 from kafkapy.coordinators.group.streams.endpoints import partitions_by_endpoint
 from kafkapy.coordinators.group.streams.group import NO_TASK_OFFSETS, TaskOffsets
 from kafkapy.coordinators.group.streams.group_settings import StreamsGroupSettings, group_settings
 from kafkapy.coordinators.group.streams.identity import identify, refuse_if_full, updated
-from kafkapy.coordinators.group.streams.large_groups import LargeGroups
 from kafkapy.coordinators.group.streams.member import JOINING_EPOCH
 from kafkapy.coordinators.group.streams.reconciliation import Step
 from kafkapy.coordinators.group.streams.tasks import NO_TASK_SETS, TaskSets
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from kafkapy.coordinators.group.streams.member import StreamsMember
     from kafkapy.coordinators.group.streams.tasks import Tasks
     from kafkapy.coordinators.group.streams.topologies import MatchedTopology
+    from kafkapy.coordinators.group.typed_groups import TypedGroups
     from kafkapy.coordinators.ports import CoordinatorRecord
     from kafkapy_wire.messages.streams_group_heartbeat import (
         Status,
@@ -88,12 +89,12 @@ class Draft:
 class Membership:
     """The decisions about members of one shard's streams groups. Errors are raised as KafkaError."""
 
-    def __init__(self, parts: ShardParts) -> None:
+    def __init__(self, parts: ShardParts, groups: TypedGroups[StreamsGroup]) -> None:
         self._settings = parts.settings
         self._clock = parts.clock
         self._metadata = parts.metadata
-        self._directory = parts.directory
-        self._large_groups = LargeGroups(parts)
+        self._groups = groups
+        self._large_groups = LargeGroups(parts, groups)
 
     def settings_of(self, group_id: str) -> StreamsGroupSettings:
         return group_settings(group_id, self._settings.now, self._metadata.image)
@@ -191,15 +192,22 @@ class Membership:
             detail = "Assignment delayed due to the configured assignment interval."
             draft.status.append(answering.status(StreamsStatus.ASSIGNMENT_DELAYED, detail))
             return before_it
-        next_target = NextTarget(group.group_id, epoch, draft.members_with(member), targets, group.task_offsets)
-        configured, standby_count = matched.configured, settings.standby_count
-        if next_target.is_large(configured, standby_count):
-            draft.remember(lambda _: self._large_groups.begin(next_target, configured, standby_count))
+        next_target = NextTarget(
+            group.group_id,
+            epoch,
+            draft.members_with(member),
+            targets,
+            group.task_offsets,
+            matched.configured,
+            settings.standby_count,
+        )
+        if next_target.is_large:
+            draft.remember(lambda _: self._large_groups.begin(next_target))
             return before_it
-        assigned, changed = next_target.compute(configured, standby_count)
-        draft.written += next_target.as_records(assigned, changed, now_ms)
+        computed = next_target.compute()
+        draft.written += target_records(next_target, computed, now_ms)
         next_target.log()
-        return epoch, assigned[member.member_id]
+        return epoch, computed.all[member.member_id]
 
     def _tell(
         self,
@@ -224,7 +232,7 @@ class Membership:
             response.partitions_by_user_endpoint = partitions_by_endpoint(
                 group, after, draft.replaced, matched.configured.subtopologies, self._metadata.image
             )
-        if self._directory.get(group.group_id) is group:
+        if self._groups.get(group.group_id) is group:
             response.endpoint_information_epoch = epoch
 
     # -- the first assignment
@@ -238,17 +246,25 @@ class Membership:
         if is_too_soon(group, settings, now_ms):
             return NOTHING
         standby_count = int(group.metadata.assignment_configs.get("num.standby.replicas", settings.standby_count))
-        next_target = NextTarget(group.group_id, group.epoch, group.members, group.targets, group.task_offsets)
-        if next_target.is_large(configured, standby_count):
-            self._large_groups.begin(next_target, configured, standby_count)
+        next_target = NextTarget(
+            group.group_id,
+            group.epoch,
+            group.members,
+            group.targets,
+            group.task_offsets,
+            configured,
+            standby_count,
+        )
+        if next_target.is_large:
+            self._large_groups.begin(next_target)
             return NOTHING
         try:
-            assigned, changed = next_target.compute(configured, standby_count)
+            computed = next_target.compute()
         except KafkaError as error:
             logger.error("group %s: %s", group.group_id, error)
             return NOTHING
         next_target.log()
-        return Decision(next_target.as_records(assigned, changed, now_ms), None)
+        return Decision(target_records(next_target, computed, now_ms), None)
 
 
 def is_too_soon(group: StreamsGroup, settings: StreamsGroupSettings, now_ms: int) -> bool:
