@@ -245,6 +245,7 @@ def start_offsets_of_share_groups(peer: Peer) -> None:
     peer.ask(describe(group), label="a group")
     for version in (0, 1):
         peer.ask(offsets_of(group), version, "altered")
+    peer.ask(offsets_of(group, {topic: [1, 2]}), label="one has no state")
     peer.ask(altered(group, {topic: {0: 4, 2: -1}}), label="altered again")
     until_initialized(peer, group, 3)
     peer.ask(offsets_of(group), label="altered again")
