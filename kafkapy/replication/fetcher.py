@@ -377,8 +377,6 @@ class Fetcher:
             self._truncate(key, followed, data, now_ms, wall_ms)
             return
         for piece in _pieces(data.records):
-            if not self._is_still_followed(key, followed):
-                return  # another leader, while others had their turn
             try:
                 self._append(partition, piece, data, wall_ms)
             except UnexpectedAppendOffset as error:
@@ -393,6 +391,8 @@ class Fetcher:
                     return  # another leader, while the checkpoint was written
                 self._append(partition, piece, data, wall_ms)
             yield Then.TURN
+            if not self._is_still_followed(key, followed):
+                return  # its topic was deleted, or it has another leader, while others had their turn
         if partition.must_flush:
             self.unflushed.append(partition)
         end_offset = partition.log.log_end_offset

@@ -94,12 +94,12 @@ class Fetchers:
         fetcher = self._following.fetchers[lane]
         connection = _Connection(lane, self._sources)
         while True:
-            request = fetcher.next_request(self._liveness_clock.monotonic_ms())
-            if request is None:
-                if not await self._wait(lane, fetcher):
-                    return
-                continue
             try:
+                request = fetcher.next_request(self._liveness_clock.monotonic_ms())
+                if request is None:
+                    if not await self._wait(lane, fetcher):
+                        return
+                    continue
                 answer = await connection.ask(request, self._settings.now.replication.replica_socket_timeout_ms)
                 if answer is None:
                     fetcher.lost(self._liveness_clock.monotonic_ms())

@@ -232,6 +232,25 @@ def test_a_leader_that_changes_between_two_turns_of_an_answer(hostile: Hostile) 
     assert hostile.follower.partition().log.log_end_offset == PIECE_BATCHES_MAX
 
 
+@pytest.mark.parametrize("step", range(4))
+def test_a_partition_that_goes_between_any_two_turns_of_an_answer(step: int, tmp_path: Path) -> None:
+    """Its topic is deleted: after the last piece, too, nothing is asked about it any more."""
+    lab = ReplicationLab(tmp_path, 2, partition_count=2)
+    hostile = Hostile(lab)
+    request = hostile.request()
+    assert request is not None
+    records = b"".join(batch(b"x", base_offset=offset) for offset in range(3 * PIECE_BATCHES_MAX))
+    steps = hostile.fetcher.take(request, response(records=records), now_ms=0.0, wall_ms=0)
+    for _ in range(step):
+        assert next(steps) is Then.TURN
+    hostile.fetcher.remove((TOPIC_ID, 0))
+    list(steps)
+    asked = hostile.request()
+    assert isinstance(asked, FetchRequest)
+    assert all(partition.partition == 1 for topic in asked.topics for partition in topic.partitions)
+    lab.close()
+
+
 @pytest.mark.parametrize("leader", [1, 2])
 def test_a_leader_that_changes_while_a_checkpoint_is_written(leader: int, hostile: Hostile) -> None:
     """The log has begun anew, within a batch of the old leader: what the new one has there nobody knows."""
