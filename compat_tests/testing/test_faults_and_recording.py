@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from kafkapy.testing import AsyncKafka, InvalidFilter, InvalidRule, Kafka, NotRecorded, NotYet
+from kafkapy.testing import AsyncKafka, InvalidFilter, InvalidRule, Kafka, KafkaNotStarted, NotRecorded, NotYet
 from kafkapy_wire.messages.produce import ProduceRequest
 
 confluent_kafka = pytest.importorskip("confluent_kafka")
@@ -157,3 +157,16 @@ def test_an_old_broker_in_a_test() -> None:
         assert highest[0] == 9  # Produce
         assert 68 not in highest  # ConsumerGroupHeartbeat
         assert kafka.recorded("Produce").last().api_version <= 9
+
+
+@pytest.mark.parametrize("isolation", ["thread", "process"])
+def test_single_apis_are_capped_in_a_test(isolation: Literal["thread", "process"]) -> None:
+    with Kafka(cap_apis={"Produce": 7, "DescribeCluster": None}, isolation=isolation, topics={"orders": 1}) as kafka:
+        assert produce(kafka, b"a") is None
+        versions = kafka.recorded("ApiVersions", client="producer").last().response
+        highest: dict[int, int] = {each.api_key: each.max_version for each in versions.api_keys}  # type: ignore[union-attr]
+        assert highest[0] == 7
+        assert 60 not in highest  # DescribeCluster
+        assert kafka.recorded("Produce").last().api_version == 7
+    with pytest.raises(KafkaNotStarted, match=r"there is no API Fetsh: did you mean Fetch\?"):
+        Kafka(cap_apis={"Fetsh": 11}, isolation=isolation).__enter__()

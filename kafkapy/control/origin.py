@@ -103,9 +103,12 @@ class Origin:
         return cls(given, copy, (members[0]._replace(node_id=identity.node_id),), _settings_of(given))
 
     def restore_to(self, directory: Path) -> None:
-        """Have the nodes below a directory begin with it. Blocks. Raises OSError."""
+        """Have the nodes below a directory begin with it. Blocks. Raises OSError.
+
+        The files are those of now: what counts from the last write to a log begins with the test.
+        """
         shutil.rmtree(directory, ignore_errors=True)
-        shutil.copytree(self.copy, directory)
+        shutil.copytree(self.copy, directory, copy_function=shutil.copy)
 
     async def settle(self, nodes: ControlledNodes) -> None:
         """Once the nodes run: forget the listeners of the broker that has written it.

@@ -98,6 +98,7 @@ class AsyncKafka:
         host: str = "localhost",
         port: int = 0,
         as_kafka: str | None = None,
+        cap_apis: Mapping[str, int | None] | None = None,
         strict: bool | Iterable[str] = False,
         isolation: Literal["thread", "process"] = "thread",
         record: bool = True,
@@ -113,8 +114,9 @@ class AsyncKafka:
         `directory`: a data directory of Apache Kafka or kafkapy, that of a node which was alone and is stopped, or of
         `kafkapy cluster`. It is copied, and what is in the copy is the state that this begins with.
 
-        `as_kafka`: the release of Apache Kafka whose brokers clients are to see, such as "2.8". `strict`: be no kinder
-        to clients than Apache Kafka is; or only in what is named, `["auto-created-topics"]`: see docs/strict.md.
+        `as_kafka`: the release of Apache Kafka whose brokers clients are to see, such as "2.8". `cap_apis`: the highest
+        versions of single APIs, `{"Fetch": 11, "DescribeCluster": None}`. `strict`: be no kinder to clients than Apache
+        Kafka is, or only in what is named, `["auto-created-topics"]`: see docs/strict.md.
         `record`: keep what clients ask and what they are answered. `control`: serve the same by HTTP, at `control_url`.
 
         `controllers`: so many nodes more that are controllers only. `racks` go round among the brokers. Ports are
@@ -133,6 +135,7 @@ class AsyncKafka:
             host=host,
             port=port,
             as_kafka=as_kafka,
+            cap_apis=cap_apis or {},
             strict=strict_names(strict),
             record=record,
             control=control,
@@ -299,8 +302,7 @@ class AsyncKafka:
         self, group_id: str, members: int = 1, *, state: str | None = None, timeout: float = WAIT_SECONDS
     ) -> Group:
         """Until a group has exactly so many members and this state (Stable, Empty, ...): Stable, or Empty without
-        members, unless it is given. Raises NotYet.
-        """
+        members, unless it is given. Raises NotYet."""
         return await self._call(waits.wait_for_group, group_id, members, state, timeout)
 
     async def wait_for_lag(self, group_id: str, lag: int = 0, *, timeout: float = WAIT_SECONDS) -> Group:
@@ -345,8 +347,7 @@ class AsyncKafka:
 
     async def pause_node(self, node_id: int) -> None:
         """Suspend a node, as SIGSTOP does: connections stay open, and it answers nothing. Others miss it after its
-        session.
-        """
+        session."""
         return await self._call(members.pause_node, node_id)
 
     async def resume_node(self, node_id: int) -> None:
@@ -413,8 +414,7 @@ class AsyncKafka:
     async def reset(self) -> None:
         """Begin anew: the directory, topics (empty) and seed that `Kafka` was given: no other topics, groups,
         transactions or changed settings; all nodes run, in their first racks, links are healed, the clock shows the
-        time. Ports stay, and so do connections, unless a directory was given.
-        """
+        time. Ports stay, and so do connections, unless a directory was given."""
         return await self._call(state.reset)
 
     async def take_snapshot(self, name: str) -> None:

@@ -22,6 +22,7 @@ _KINDS: Mapping[str, object] = {
     "host": str,
     "port": int,
     "as_kafka": str | None,
+    "cap_apis": Mapping[str, int | None],
     "record": bool,
     "control": bool,
     "log_level": str,
@@ -53,6 +54,8 @@ class Options:
     port: int = 0
     as_kafka: str | None = None
     """The release of Apache Kafka to be taken for, such as 2.8."""
+    cap_apis: Mapping[str, int | None] = field(default_factory=dict)
+    """The highest versions of single APIs, by Kafka's names; None: there is no such API."""
     strict: tuple[str, ...] = ()
     """The kindnesses that are turned off."""
     record: bool = True

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MARKER = "kafka"
 ARGUMENTS = (
     *("nodes", "controllers", "racks", "settings", "users", "mechanisms", "topics", "seed", "directory", "host"),
-    *("port", "as_kafka", "strict", "tls"),
+    *("port", "as_kafka", "cap_apis", "strict", "tls"),
     *("isolation", "record", "control", "log_level", "client"),
 )
 NODES_OF_A_CLUSTER = 3

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import trio
 
@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     from kafkapy.control.values import FaultState
     from kafkapy.seeds import Seed
     from kafkapy.testing.options import Options
+
+
+DEFAULTS: Final = {"kafkapy.retention.from.last.write": "true"}
+"""What holds unless a test says otherwise. Retention by the timestamps of records would delete those of 1970, and of a
+directory that is older than retention.ms, in the middle of whichever test runs half a minute after the start."""
 
 
 class Started(NamedTuple):
@@ -112,6 +117,7 @@ class Server:
             directory / "nodes",
             members,
             settings={
+                **DEFAULTS,
                 **users.settings(),
                 **of_tls,
                 **({} if origin is None else origin.settings),
@@ -125,6 +131,7 @@ class Server:
             kept=False,
             new_clock=clocks.new,
             as_kafka=options.as_kafka,
+            cap_apis=options.cap_apis,
             strict=options.strict,
             faults=faults,
             must_be_alone=origin is not None and len(members) == 1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,6 +86,24 @@ def test_a_kafka_begins_with_a_copy_and_goes_back_to_it(used: Path) -> None:
             kafka.reset()
             assert kafka.bootstrap_servers == address
         assert kafka.take_bugs() == []
+
+
+def test_what_is_older_than_its_retention_does_not_vanish_in_the_middle_of_a_test(tmp_path: Path) -> None:
+    @trio_test
+    async def write() -> None:
+        async with Node(Settings(), tmp_path / "data").started() as node, connect(node) as client:
+            await client.create_topic("orders", 1)
+            await client.produce("orders", b"1 tea")
+
+    write()
+    for path in (tmp_path / "data").rglob("*"):
+        os.utime(path, (0, 0))
+    with Kafka(directory=tmp_path / "data", topics={"short": {"settings": {"retention.ms": 1_000}}}) as kafka:
+        for _ in range(2):  # when the second round is over, so is the first one for every topic
+            kafka.produce("short", "gone")
+            while kafka.records("short"):
+                kafka.clock.advance(400)
+        assert [each.value for each in kafka.records("orders")] == [b"1 tea"]
 
 
 @pytest.mark.parametrize("release", ["3.3", "3.6", "3.9", "4.0", "4.4"])

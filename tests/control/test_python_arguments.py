@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Any
@@ -118,6 +119,8 @@ def test_what_is_right_in_python_is_taken(operation: str, given: tuple[Any, ...]
         ({"port": 65_536}, "port is a number from 0 to 65535"),
         ({"racks": "abc"}, "racks: a list is expected, not 'abc'"),
         ({"as_kafka": 2.8}, "as_kafka: a text is expected, not 2.8"),
+        ({"cap_apis": ["Fetch=11"]}, "cap_apis: a dictionary is expected"),
+        ({"cap_apis": {"Fetch": "11"}}, "cap_apis['Fetch']: a whole number is expected, not '11'"),
         ({"settings": ["num.partitions=1"]}, "settings: a dictionary"),
         ({"settings": {1: 2}}, "settings: a name: a text is expected, not 1"),
         ({"topics": {"t": {"settings": {1: 2}}}}, "settings: a name: a text is expected, not 1"),
@@ -129,7 +132,7 @@ def test_what_is_right_in_python_is_taken(operation: str, given: tuple[Any, ...]
     ],
 )
 def test_wrong_arguments_of_a_cluster_are_refused_before_it_starts(given: dict[str, Any], told: str) -> None:
-    with pytest.raises(ValueError, match="^" + told.replace("(", r"\(")):
+    with pytest.raises(ValueError, match="^" + re.escape(told)):
         Kafka(**given)
 
 
