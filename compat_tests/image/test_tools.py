@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 
 import pytest
 
@@ -12,9 +15,12 @@ from compat_tests import apache_kafka
 from compat_tests.apache_kafka import JavaTools
 from compat_tests.broker import Broker
 from compat_tests.image.docker_image import Container, container
+from kafkapy.testing import Kafka
+from kafkapy.tools import main
 
 OFFSETS = "org.apache.kafka.tools.GetOffsetShell"
 CLUSTER = "org.apache.kafka.tools.ClusterTool"
+ACLS = "org.apache.kafka.tools.AclCommand"
 API_VERSIONS = "org.apache.kafka.tools.BrokerApiVersionsCommand"
 SERVER = ("--bootstrap-server", "localhost:9092")
 OURS = (sys.executable, "-m", "kafkapy.tools")
@@ -79,8 +85,9 @@ def test_a_directory_is_formatted_with_users_for_sasl(broker: Container) -> None
     assert "already formatted" in broker.exec(*command[:3], "-c", command[-1]), "the directory of the broker itself"
 
 
-def test_there_are_no_acls_and_no_zookeeper(broker: Container) -> None:
-    assert broker.exec("kafka-acls", *SERVER, "--list", check=False).startswith("kafka-acls is not provided: ")
+def test_a_tool_that_is_not_provided_says_what_to_use_and_there_is_no_zookeeper(broker: Container) -> None:
+    printed = broker.exec("kafka-leader-election", *SERVER, check=False)
+    assert printed == "kafka-leader-election is not provided: use `kafkapy cluster elect-leaders`\n"
     assert "nothing is done" in broker.exec("zookeeper-server-start", "zookeeper.properties")
 
 
@@ -149,3 +156,84 @@ def test_the_tools_print_what_kafkas_print(kafkapy_broker: Broker, new_name: Cal
             if "--list" in arguments:  # Kafka prints groups in the order of a hash table
                 ours, theirs = sorted(ours), sorted(theirs)
             assert (exit_code, ours) == (wanted[0], theirs), f"{tool} {arguments}"
+
+
+AUTHORIZER = {
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "super.users": "User:ANONYMOUS",
+}
+ALICE = ("--allow-principal", "User:alice")
+PREFIXED = ("--topic", "t-", "--resource-pattern-type", "prefixed")
+ACL_ARGUMENTS: list[tuple[str, ...]] = [
+    ("--list",),
+    ("--add", *ALICE, "--producer", "--topic", "orders"),
+    ("--add", *ALICE, "--consumer", "--topic", "orders", "--group", "shop"),
+    ("--add", *ALICE, "--producer", "--idempotent", "--topic", "orders", "--transactional-id", "billing"),
+    ("--add", *ALICE, "--allow-host", "10.0.0.1", "--deny-principal", "User:bob", "--topic", "a", "--topic", "b"),
+    ("--add", *ALICE, "--operation", "read", "--operation", "AlterConfigs", *PREFIXED),
+    ("--add", *ALICE, "--operation", "ClusterAction", "--cluster"),
+    ("--add", *ALICE, "--operation", "Describe", "--delegation-token", "token"),
+    ("--add", *ALICE, "--operation", "CreateTokens", "--user-principal", "User:bob"),
+    ("--list", "--topic", "orders"),
+    ("--list", "--topic", "t-1", "--resource-pattern-type", "match"),
+    ("--list", "--topic", "t-", "--resource-pattern-type", "any"),
+    ("--list", "--principal", "User:alice", "--principal", "User:nobody"),
+    ("--remove", "--force", *ALICE, "--operation", "Write", "--topic", "orders"),
+    ("--remove", "--force", *ALICE, "--consumer", "--topic", "orders", "--group", "shop"),
+    ("--remove", "--force", "--topic", "a"),
+    ("--list",),
+    # refused
+    ("--add", "--topic", "orders"),
+    ("--add", *ALICE, "--operation", "Read"),
+    ("--add", *ALICE, "--operation", "Reed", "--topic", "orders"),
+    ("--add", *ALICE, "--operation", "Read", "--cluster"),
+    ("--add", "--allow-principal", "alice", "--operation", "Read", "--topic", "orders"),
+    ("--add", *ALICE, "--topic", "orders", "--resource-pattern-type", "any"),
+    ("--add", *ALICE, "--consumer", "--topic", "orders"),
+    ("--add", *ALICE, "--producer", "--group", "shop"),
+    ("--add", *ALICE, "--idempotent", "--topic", "orders"),
+    ("--add", *ALICE, "--producer", "--operation", "Read", "--topic", "orders"),
+    ("--list", "--consumer", "--topic", "orders", "--group", "shop"),
+    ("--remove", "--force"),
+    ("--add", "--list"),
+]
+
+
+def run_acls(kafka: Kafka, *arguments: str) -> tuple[int, str]:
+    """In this process, as a start of Python takes longer than the tool."""
+    with redirect_stdout(io.StringIO()) as printed:
+        exit_code = main(["kafka-acls", *arguments, "--bootstrap-server", kafka.bootstrap_servers])
+    return exit_code, printed.getvalue()
+
+
+def acl_output(printed: str) -> list[tuple[str, ...]]:
+    """What is said of each resource, whose order is that of a hash table in Kafka's tool."""
+    parts = re.split(r"\n(?=Adding|Current|Acl |ACLs)", "\n" + printed)
+    return sorted(tuple(sorted(line.strip() for line in part.split("\n") if line.strip())) for part in parts)
+
+
+@pytest.mark.usefixtures("java")
+def test_kafka_acls_does_and_prints_what_kafkas_does() -> None:
+    with Kafka(settings=AUTHORIZER) as ours, Kafka(settings=AUTHORIZER) as theirs, JavaTools() as tools:
+        for arguments in ACL_ARGUMENTS:
+            exit_code, printed = run_acls(ours, *arguments)
+            wanted, told = tools.run(ACLS, *arguments, "--bootstrap-server", theirs.bootstrap_servers)
+            assert exit_code == wanted, arguments
+            if wanted == 0:  # else Kafka's has a stack trace or all its options besides
+                assert acl_output(printed) == acl_output(told), arguments
+
+
+def test_acls_are_removed_when_that_is_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Kafka(settings=AUTHORIZER) as kafka:
+        run_acls(kafka, "--add", *ALICE, "--topic", "orders")
+        before = run_acls(kafka, "--list")[1]
+        question = "Are you sure you want to delete all ACLs for resource filter `ResourcePattern(resourceType=TOPIC, "
+        for answer in ("n\n", ""):
+            monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+            exit_code, printed = run_acls(kafka, "--remove", "--topic", "orders")
+            assert exit_code == 0
+            assert printed.startswith(question)
+            assert run_acls(kafka, "--list")[1] == before != ""
+        monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+        run_acls(kafka, "--remove", "--topic", "orders")
+        assert run_acls(kafka, "--list")[1] == ""

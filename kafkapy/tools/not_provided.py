@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
 # Without an entry: Apache Kafka's own tool, from any release that knows the broker's APIs.
 _INSTEAD = {
-    "kafka-acls": "use `kafkapy acls`",
     "kafka-client-metrics": "use kafka-configs --entity-type client-metrics, or `kafkapy configs --client-metrics`",
     "kafka-dump-log": "use `kafkapy log`",
     "kafka-features": "use `kafkapy features`",
