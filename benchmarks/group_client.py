@@ -50,6 +50,8 @@ SETTINGS = {
     # Members are assigned as soon as they have come: what is measured is work, not the time between two rounds of it.
     "group.consumer.assignment.interval.ms": "0",
     "group.share.assignment.interval.ms": "0",
+    "group.streams.assignment.interval.ms": "0",
+    "group.streams.initial.rebalance.delay.ms": "0",
 }
 JOIN_VERSION, SYNC_VERSION, HEARTBEAT_VERSION, LEAVE_VERSION = 9, 5, 4, 5
 CONSUMER_VERSION = SHARE_VERSION = 1
@@ -188,7 +190,7 @@ class ConsumerMembers:
             ConsumerGroupHeartbeatResponse,
         )
         for member, answer in zip(members, answers, strict=True):
-            _refuse(answer.error_code, answer.error_message)
+            refuse(answer.error_code, answer.error_message)
             member.epoch = answer.member_epoch
             member.says_what_it_owns = answer.assignment is not None
             if answer.assignment is not None:
@@ -266,7 +268,7 @@ class ShareMembers:
             self._connection, ApiKey.SHARE_GROUP_HEARTBEAT, requests, SHARE_VERSION, ShareGroupHeartbeatResponse
         )
         for member, answer in zip(members, answers, strict=True):
-            _refuse(answer.error_code, answer.error_message)
+            refuse(answer.error_code, answer.error_message)
             member.epoch = answer.member_epoch
             if answer.assignment is not None:
                 member.assigned = {index for topic in answer.assignment.topic_partitions for index in topic.partitions}
@@ -319,7 +321,7 @@ class ClassicMember:
     def leave(self) -> None:
         request = LeaveGroupRequest(group_id=self._group, members=[MemberIdentity(member_id=self.member_id)])
         answer = self.connection.call(ApiKey.LEAVE_GROUP, request, LEAVE_VERSION, LeaveGroupResponse)
-        _refuse(answer.error_code, None)
+        refuse(answer.error_code, None)
         self.connection.socket.close()
 
     def _send(self, key: ApiKey, request: Message, version: int) -> None:
@@ -340,7 +342,7 @@ class ClassicMember:
         if error in (ErrorCode.REBALANCE_IN_PROGRESS, ErrorCode.ILLEGAL_GENERATION):
             self.join()
             return
-        _refuse(error, None)
+        refuse(error, None)
         self.is_stable = True
 
     def _joined(self, answer: JoinGroupResponse) -> None:
@@ -348,7 +350,7 @@ class ClassicMember:
         if answer.error_code == ErrorCode.MEMBER_ID_REQUIRED:
             self.join()
             return
-        _refuse(answer.error_code, None)
+        refuse(answer.error_code, None)
         self.generation_id = answer.generation_id
         request = SyncGroupRequest(
             group_id=self._group,
@@ -424,7 +426,8 @@ class ClassicMembers:
             member.connection.socket.close()
 
 
-def _refuse(error_code: int, message: str | None) -> None:
+def refuse(error_code: int, message: str | None) -> None:
+    """Raises UnexpectedAnswer, unless the code is 0."""
     if error_code:
         raise UnexpectedAnswer(f"error {error_code} {message or ''}")
 

@@ -22,20 +22,28 @@ from benchmarks.group_client import (
 from benchmarks.measurement import Better, Figures, Metric, Scale, SteadyRow
 from benchmarks.peers import Broker
 from benchmarks.raw_client import Connection, UnexpectedAnswer, decode_answer, request_frame
+from benchmarks.streams_group_client import StreamsMembers
 from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatResponse
 from kafkapy_wire.messages.heartbeat import HeartbeatResponse
 from kafkapy_wire.messages.share_group_heartbeat import ShareGroupHeartbeatResponse
+from kafkapy_wire.messages.streams_group_heartbeat import StreamsGroupHeartbeatResponse
 from kafkapy_wire.uuid import Uuid
 
 Members = Callable[[Broker, str, str, Uuid, int], GroupMembers]
 
-PROTOCOLS: Final[dict[str, Members]] = {"classic": ClassicMembers, "consumer": ConsumerMembers, "share": ShareMembers}
+PROTOCOLS: Final[dict[str, Members]] = {
+    "classic": ClassicMembers,
+    "consumer": ConsumerMembers,
+    "share": ShareMembers,
+    "streams": StreamsMembers,
+}
 SIZES: Final = (1, 10, 100)
 REBALANCED: Final[dict[str, tuple[str, Members]]] = {
     "uniform": ("consumer, uniform", partial(ConsumerMembers, assignor="uniform")),
     "range": ("consumer, range", partial(ConsumerMembers, assignor="range")),
     "sticky": ("classic", ClassicMembers),
+    "streams": ("streams", StreamsMembers),
 }
 MEMBER_COUNT: Final = 100
 PARTITION_COUNT: Final = 1_000
@@ -44,6 +52,7 @@ HEARTBEAT_RESPONSES: Final[dict[ApiKey, Any]] = {
     ApiKey.HEARTBEAT: HeartbeatResponse,
     ApiKey.CONSUMER_GROUP_HEARTBEAT: ConsumerGroupHeartbeatResponse,
     ApiKey.SHARE_GROUP_HEARTBEAT: ShareGroupHeartbeatResponse,
+    ApiKey.STREAMS_GROUP_HEARTBEAT: StreamsGroupHeartbeatResponse,
 }
 IN_FLIGHT: Final = 50
 
@@ -143,7 +152,7 @@ def _warm_up(measure: Callable[[Broker, Scale, str], Figures]) -> Callable[[Brok
     return warm_up
 
 
-REQUIRED = frozenset({ApiKey.CONSUMER_GROUP_HEARTBEAT, ApiKey.SHARE_GROUP_HEARTBEAT, ApiKey.JOIN_GROUP})
+REQUIRED = frozenset({*HEARTBEAT_RESPONSES, ApiKey.JOIN_GROUP})
 GROUPS = SteadyRow(
     name="groups",
     metrics=tuple(FORMED.values()),
