@@ -12,6 +12,8 @@
 //	    A group member that does what it is told, a line at a time: see workInGroup.
 //	clients franz|sarama admin BOOTSTRAP TOPIC GROUP TIMESTAMP_MS
 //	    A round of admin calls on a topic with ten records; one JSON object of what came back.
+//	clients franz|sarama logins FILE
+//	    Every login of the file, each with a record that is produced and read: see goThrough.
 //	clients franz guess BOOTSTRAP
 //	    Which release of Apache Kafka the broker seems to be, by the versions that it announces.
 //	clients franz control BOOTSTRAP URL TOKEN
@@ -168,8 +170,8 @@ func run(arguments []string) error {
 		}
 		return err
 	}
-	if len(arguments) == 7 && arguments[1] == "login" {
-		return logIn(arguments[0], arguments[2], arguments[3], arguments[4], arguments[5], arguments[6])
+	if len(arguments) == 3 && arguments[1] == "logins" {
+		return goThrough(arguments[0], arguments[2])
 	}
 	clients := map[string]client{"franz": franz{}, "franz-848": franz{serverSide: true}, "sarama": saramaClient{}}
 	if len(arguments) < 5 || clients[arguments[0]] == nil {
