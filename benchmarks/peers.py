@@ -29,6 +29,7 @@ POLL_SECONDS = 0.002
 NO_LIBRARY = "it is no library of Python"
 NO_STATE = "it has no call for that"
 NO_STORES = "it has no settings for TLS"
+NO_USERS = "it has no settings for users and ACLs"
 KEEPS_NOTHING = "it keeps nothing"  # in the table's footnotes: why a peer is left out of rows about stored data
 
 # What Kafka's own scripts give to the JVM when the user sets nothing: kafka-server-start.sh and kafka-run-class.sh.
@@ -281,7 +282,7 @@ def kafkapy_recording() -> Peer:
         program = installation.ROOT / "benchmarks" / "recording_process.py"
         return [[str(installation.python()), str(program), str(launch.port), str(launch.data)]]
 
-    left_out = dict.fromkeys(("kit_start", "kit_state", "tls"), "it is measured as kafkapy")
+    left_out = dict.fromkeys(("kit_start", "kit_state", "tls", "logins"), "it is measured as kafkapy")
     return Peer("recording", "kafkapy, recording", installation.program, commands, left_out=left_out)
 
 
@@ -362,6 +363,8 @@ def kfake() -> Peer:
         "kit_start": NO_LIBRARY,
         "kit_state": NO_STATE,
         "tls": NO_STORES,
+        "logins": NO_USERS,
+        "authorized": NO_USERS,
         "compaction": "it writes no cleaner-offset-checkpoint to look at",
         "restart": KEEPS_NOTHING,
         "stop": KEEPS_NOTHING,
@@ -387,6 +390,8 @@ def librdkafka_mock() -> Peer:
         "delivery": "a produce does not wake its fetches, they answer after max_wait_ms and without the record",
         "batches": "it keeps at most 5 MB a partition",
         "tls": NO_STORES,
+        "logins": NO_USERS,
+        "authorized": NO_USERS,
         "connections": "its listen backlog is 5: every sixth connection waits a second",
         "idle_connections": "its listen backlog is 5: every sixth connection waits a second",
         "create": "it has no CreateTopics",

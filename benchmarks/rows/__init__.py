@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.measurement import Row
+from benchmarks.rows.authorized import AUTHORIZED
 from benchmarks.rows.batches import BATCHES
 from benchmarks.rows.big_log import BIG_LOG
 from benchmarks.rows.cluster_partitions import CLUSTER_PARTITIONS
@@ -17,6 +18,7 @@ from benchmarks.rows.idle_connections import IDLE_CONNECTIONS
 from benchmarks.rows.kit import KIT_START, KIT_STATE, KIT_SUITE
 from benchmarks.rows.latency import DELIVERY_LATENCY, PRODUCE_LATENCY
 from benchmarks.rows.life import LIFE
+from benchmarks.rows.logins import LOGINS_ROW
 from benchmarks.rows.pipeline import PIPELINE
 from benchmarks.rows.replication import REPLICATION
 from benchmarks.rows.restart import RESTART
@@ -40,6 +42,8 @@ ROWS: tuple[Row, ...] = (
     PIPELINE,
     BATCHES,
     TLS,
+    LOGINS_ROW,
+    AUTHORIZED,
     CONNECTIONS,
     IDLE_CONNECTIONS,
     CREATE,

@@ -1,7 +1,7 @@
 """`python -m tests.simulation [--cluster] --seeds N [--first SEED]`, or `--seed SEED` for one run with its trace.
 
 `--cluster` plays whole clusters instead of the quorum alone. `--mutations N` plants each mistake in turn and says which
-of N seeds finds it first.
+of N seeds finds it, beginning with the one that is known to; with `--anew`, with seed 0.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ import os
 import sys
 import time
 
-from tests.simulation.cluster_mutations import CLUSTER_MUTATIONS
+from tests.simulation import cluster_mutations, mutations
 from tests.simulation.cluster_simulation import ClusterSimulation
 from tests.simulation.environment import Violation
-from tests.simulation.mutations import MUTATIONS
 from tests.simulation.simulation import QuorumSimulation
 
 
@@ -25,12 +24,13 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the first of them (0)")
     parser.add_argument("--seed", type=int, help="only this one, with its trace")
     parser.add_argument("--mutations", type=int, metavar="N", help="which of N seeds finds each planted mistake")
+    parser.add_argument("--anew", action="store_true", help="which finds it first")
     arguments = parser.parse_args()
     kind: type[QuorumSimulation | ClusterSimulation] = ClusterSimulation if arguments.cluster else QuorumSimulation
     if arguments.seed is not None:
         return _run_one(kind, arguments.seed)
     if arguments.mutations is not None:
-        return _find_mutations(kind, arguments.mutations)
+        return _find_mutations(kind, arguments.mutations, anew=arguments.anew)
     return _run_many(kind, range(arguments.first, arguments.first + arguments.seeds))
 
 
@@ -66,10 +66,15 @@ def _run_many(kind: type[QuorumSimulation | ClusterSimulation], seeds: range) ->
     return 1 if failed else 0
 
 
-def _find_mutations(kind: type[QuorumSimulation | ClusterSimulation], seeds: int) -> int:
+def _find_mutations(kind: type[QuorumSimulation | ClusterSimulation], count: int, *, anew: bool) -> int:
+    of_cluster = kind is ClusterSimulation
+    planted = cluster_mutations.CLUSTER_MUTATIONS if of_cluster else mutations.MUTATIONS
+    known = cluster_mutations.FIRST_SEED if of_cluster else mutations.FIRST_SEED
     missed = 0
-    for name, plant in (CLUSTER_MUTATIONS if kind is ClusterSimulation else MUTATIONS).items():
-        found = next((seed for seed in range(seeds) if _finds(kind, plant, seed)), None)
+    for name, plant in planted.items():
+        first = 0 if anew else known.get(name, 0)
+        seeds = [*range(first, count), *range(min(first, count))]
+        found = next((seed for seed in seeds if _finds(kind, plant, seed)), None)
         missed += found is None
         print(f"{name}: {'not found' if found is None else f'seed {found}'}", flush=True)
     return 1 if missed else 0

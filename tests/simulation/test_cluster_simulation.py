@@ -6,9 +6,9 @@ import os
 
 import pytest
 
-from tests.simulation.cluster_mutations import CLUSTER_MUTATIONS, FIRST_SEED
+from tests.simulation.cluster_mutations import CLUSTER_MUTATIONS
 from tests.simulation.cluster_simulation import ClusterSimulation
-from tests.simulation.environment import Violation
+from tests.simulation.planting import seeds_that_find
 
 # The long form: python -m tests.simulation --cluster --seeds 10000, and --mutations 100
 SEEDS = int(os.environ.get("KAFKAPY_CLUSTER_SIMULATION_SEEDS", "6"))
@@ -28,13 +28,11 @@ def test_a_run_is_the_same_each_time() -> None:
     assert runs[0].queue.count == runs[1].queue.count
 
 
+@pytest.fixture(scope="module")
+def found() -> dict[str, str]:
+    return seeds_that_find("--cluster", "--mutations", str(SEEDS_UNTIL_FOUND))
+
+
 @pytest.mark.parametrize("mutation", CLUSTER_MUTATIONS)
-def test_the_simulation_of_clusters_finds(mutation: str) -> None:
-    with CLUSTER_MUTATIONS[mutation]():
-        first = FIRST_SEED.get(mutation, 0)
-        for seed in [*range(first, SEEDS_UNTIL_FOUND), *range(first)]:
-            try:
-                ClusterSimulation(seed).run()
-            except Violation:
-                return
-    pytest.fail(f"{mutation}: not found in {SEEDS_UNTIL_FOUND} seeds")
+def test_the_simulation_of_clusters_finds(mutation: str, found: dict[str, str]) -> None:
+    assert found[mutation].startswith("seed ")
