@@ -137,7 +137,7 @@ func (w *groupWorker) open() error {
 		say(map[string]bool{"revoked": true})
 	}
 	options := []kgo.Opt{
-		kgo.SeedBrokers(brokers(w.place.bootstrap)...), franzMetadata,
+		kgo.SeedBrokers(brokers(w.place.bootstrap)...), kgo.DialTLSConfig(security()), kgo.SASL(franzLogin()...), franzMetadata,
 		kgo.ConsumerGroup(w.place.group), kgo.ConsumeTopics(w.place.topics...),
 		kgo.SessionTimeout(w.place.sessionTimeout), kgo.HeartbeatInterval(heartbeatInterval),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit(),
