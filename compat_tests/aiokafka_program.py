@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 import signal
+import ssl
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -27,6 +29,20 @@ CODECS = {"none": None, "gzip": "gzip", "snappy": "snappy", "lz4": "lz4", "zstd"
 
 def say(line: object) -> None:
     print(json.dumps(line), flush=True)
+
+
+def login() -> dict[str, Any]:
+    """How it logs in, as the user that the environment names; nothing: without TLS and SASL."""
+    user = os.environ.get("COMPAT_USER")
+    if user is None:
+        return {}
+    return {
+        "security_protocol": "SASL_SSL",
+        "ssl_context": ssl.create_default_context(cafile=f"{os.environ['COMPAT_CERTIFICATES']}/ca.crt"),
+        "sasl_mechanism": "SCRAM-SHA-256",
+        "sasl_plain_username": user,
+        "sasl_plain_password": os.environ["COMPAT_PASSWORD"],
+    }
 
 
 def to_base64(data: bytes | None) -> str | None:
@@ -71,6 +87,7 @@ async def has_partitions(admin: AIOKafkaAdminClient, topic: str, count: int) -> 
 
 async def produce(bootstrap: str, topic: str, codec: str) -> None:
     producer = AIOKafkaProducer(
+        **login(),
         bootstrap_servers=bootstrap,
         enable_idempotence=True,
         compression_type=CODECS[codec],

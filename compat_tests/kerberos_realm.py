@@ -21,6 +21,13 @@ REALM = "KAFKAPY.TEST"
 SERVICE = f"kafka/localhost@{REALM}"
 START_SECONDS = 30
 PASSWORD = "secret"
+LOG = "kdc.log"
+
+
+def tickets_issued(directory: Path, principal: str = SERVICE) -> int:
+    """How often the KDC has given this principal a ticket-granting ticket."""
+    lines = (directory / LOG).read_text().splitlines() if (directory / LOG).exists() else []
+    return sum("AS_REQ" in line and "ISSUE" in line and principal in line for line in lines)
 
 
 def tool(name: str) -> str:
@@ -31,9 +38,9 @@ def tool(name: str) -> str:
 
 
 @contextmanager
-def running_realm(directory: Path) -> Iterator[None]:
+def running_realm(directory: Path, *, service_ticket_seconds: int = 0) -> Iterator[None]:
     """`kafka.keytab` and `alice.keytab` are in the directory, and the environment says where the KDC is. Skips the test
-    where there is no KDC, or fails it in CI.
+    where there is no KDC, or fails it in CI. `service_ticket_seconds`: how long tickets of the service's own are valid.
     """
     if find_spec("gssapi") is None:
         skip_or_fail(MissingTool("gssapi (apt-get install libkrb5-dev, and the extra kerberos)"))
@@ -66,6 +73,8 @@ def running_realm(directory: Path) -> Iterator[None]:
         database_name = {directory}/principal
         key_stash_file = {directory}/stash
     }}
+[logging]
+    kdc = FILE:{directory}/{LOG}
 """
     )
     environment = {
@@ -81,8 +90,9 @@ def running_realm(directory: Path) -> Iterator[None]:
         subprocess.run(command, check=True, capture_output=True, timeout=START_SECONDS)
 
     run(database, "create", "-s", "-r", REALM, "-P", "master")
+    lifetime = f'-maxlife "{service_ticket_seconds} seconds"' if service_ticket_seconds else ""
     for query in (
-        f"addprinc -randkey {SERVICE}",
+        f"addprinc -randkey {lifetime} {SERVICE}",
         f"addprinc -pw {PASSWORD} alice",
         f"addprinc -pw {PASSWORD} Bob/admin",
         f"ktadd -k {directory}/kafka.keytab {SERVICE}",

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from compat_tests.chaos.run import Chaos
+from compat_tests.chaos.security import PROTOCOLS
 
 
 def main() -> int:
@@ -18,6 +19,9 @@ def main() -> int:
     parser.add_argument("--nodes", type=int, default=3, choices=(3, 5), help="broker and controller each (3)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the troubles and of what clients do (1)")
     parser.add_argument("--apache", action="store_true", help="nodes of Apache Kafka: does the test tell the truth?")
+    parser.add_argument(
+        "--security", choices=PROTOCOLS, default="plaintext", help="of every listener, controllers' too (plaintext)"
+    )
     parser.add_argument("--keep", action="store_true", help="keep everything although nothing was wrong")
     parser.add_argument("--directory", type=Path, help="where to put it (a new directory)")
     arguments = parser.parse_args()
@@ -36,6 +40,7 @@ def main() -> int:
         seconds=60 * arguments.minutes,
         tell=tell,
         apache=arguments.apache,
+        protocol=arguments.security,
     )
     outcome = chaos.run()
     for problem in outcome.problems:

@@ -29,6 +29,8 @@ FIRST_RETENTION = "1000000"
 class Administrator(Client):
     """Topics `NAME-0`, `NAME-1`, ... come, get settings, and go. What had no clear answer may be or not be."""
 
+    USER = "administrator"
+
     def __init__(self, name: str, bootstrap: str, history: HistoryFile, seed: int, *, replicas: int) -> None:
         super().__init__(name, bootstrap, history, seed)
         self.there: dict[str, str | None] = {}
@@ -133,7 +135,8 @@ class ProgramAdministrator(Administrator):
         def heard(line: Line) -> None:
             raise AssertionError(f"{name} said {line}")
 
-        self._talk = Conversation(name, [*program, "admin", bootstrap], directory / f"{name}.errors", heard)
+        command = [*program, "admin", bootstrap]
+        self._talk = Conversation(name, command, directory / f"{name}.errors", heard, user=self.USER)
 
     def open(self) -> None:
         self._talk.open()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from compat_tests import client_login
 from compat_tests.differential.peer import Connection, ConnectionClosed, api_key_of
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.find_coordinator import FindCoordinatorRequest
@@ -29,10 +30,11 @@ class NotTold(Exception):
 class CommittedOffsets:
     """Keeps a connection to the coordinator of each group."""
 
-    def __init__(self, bootstrap: str, chance: random.Random) -> None:
+    def __init__(self, bootstrap: str, chance: random.Random, user: str) -> None:
         pairs = (each.rpartition(":") for each in bootstrap.split(","))
         self._addresses = [(host, int(port)) for host, _, port in pairs]
         self._chance = chance
+        self._user = user
         self._coordinators: dict[str, tuple[Address, Connection]] = {}
 
     def close(self) -> None:
@@ -58,7 +60,10 @@ class CommittedOffsets:
     def _ask(self, group: str) -> tuple[Address, dict[Place, int]]:
         if group not in self._coordinators:
             found = self._find(group)
-            self._coordinators[group] = found, Connection(*found, patience=ANSWER_SECONDS_MAX)
+            self._coordinators[group] = (
+                found,
+                client_login.raw_connection(self._user, *found, patience=ANSWER_SECONDS_MAX),
+            )
         address, connection = self._coordinators[group]
         request = OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id=group, topics=None)], require_stable=True)
         answer = _answer(connection, request, OFFSET_FETCH_VERSION).groups[0]
@@ -73,7 +78,8 @@ class CommittedOffsets:
         }
 
     def _find(self, group: str) -> Address:
-        connection = Connection(*self._chance.choice(self._addresses), patience=ANSWER_SECONDS_MAX)
+        address = self._chance.choice(self._addresses)
+        connection = client_login.raw_connection(self._user, *address, patience=ANSWER_SECONDS_MAX)
         try:
             request = FindCoordinatorRequest(key_type=0, coordinator_keys=[group])
             found = _answer(connection, request, FIND_COORDINATOR_VERSION).coordinators[0]

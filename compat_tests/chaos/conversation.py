@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from compat_tests import client_login
 from compat_tests.orphans import dying_with_us
 
 ANSWER_SECONDS_MAX = 300.0  # above all that programs wait for by themselves; a busy machine starts a JVM in 120 s
@@ -23,9 +24,13 @@ Line = dict[str, Any]
 class Conversation:
     """With the program of `command`. What is no answer goes to `heard`, in order. `errors` is its standard error."""
 
-    def __init__(self, name: str, command: Sequence[str], errors: Path, heard: Callable[[Line], None]) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], errors: Path, heard: Callable[[Line], None], *, user: str
+    ) -> None:
+        """`user`: whom the program logs in as, where clients have to."""
         self._name = name
         self._command = command
+        self._user = user
         self._errors = errors
         self._heard = heard
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()  # an empty one: its output has ended
@@ -38,6 +43,7 @@ class Conversation:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
+                env=client_login.environment(self._user),
             )
         assert self._process.stdout is not None
         threading.Thread(target=self._read, args=[self._process.stdout], daemon=True).start()

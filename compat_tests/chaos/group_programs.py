@@ -41,7 +41,7 @@ class GroupProgram(Client):
         self._untold: list[tuple[str, int, int, str]] = []
         more = [transactional_id] if transactional_id else []
         command = [*program, "group", bootstrap, group, ",".join(topics), str(SESSION_TIMEOUT_MS), *more]
-        self.talk = Conversation(name, command, directory / f"{name}.errors", self.heard)
+        self.talk = Conversation(name, command, directory / f"{name}.errors", self.heard, user=self.USER)
 
     def open(self) -> None:
         self.talk.open()
@@ -92,6 +92,8 @@ class GroupProgram(Client):
 class MemberProgram(GroupProgram):
     """Commits what it has polled, and begins anew now and then."""
 
+    USER = "reader"
+
     def step(self) -> None:
         self.poll()
         self.tell()
@@ -107,6 +109,8 @@ class MemberProgram(GroupProgram):
 
 class TransformingProgram(GroupProgram):
     """Each record of its one topic becomes `<value>#<name>.<try>` of `target`, exactly once, in transactions."""
+
+    USER = "transformer"
 
     def __init__(
         self,

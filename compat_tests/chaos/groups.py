@@ -31,11 +31,13 @@ class GroupWatch(Client):
     with the one before of the same broker, and at rest with the last ones of all.
     """
 
+    USER = "watcher"
+
     def __init__(
         self, name: str, bootstrap: str, history: HistoryFile, seed: int, *, members: Mapping[str, int]
     ) -> None:
         super().__init__(name, bootstrap, history, seed)
-        self.offsets = CommittedOffsets(bootstrap, self.random)
+        self.offsets = CommittedOffsets(bootstrap, self.random, self.USER)
         self.members = dict(members)
         self.answers = 0
         self.went_back: list[str] = []

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from compat_tests import client_login
 from compat_tests.apache_kafka import VERIFIABLE_CONSUMER, VERIFIABLE_PRODUCER, java_command
 from compat_tests.client_program import Record
 from compat_tests.crash.clients import Client
@@ -24,6 +25,8 @@ JAVA_PRODUCER_SETTINGS = "retries=2147483647\nenable.idempotence=true\nretry.bac
 
 class Program(Client):
     """A program that prints a JSON object a line. Within `directory` is what it prints."""
+
+    USER = "producer"
 
     def __init__(self, name: str, bootstrap: str, history: HistoryFile, seed: int, *, directory: Path) -> None:
         super().__init__(name, bootstrap, history, seed)
@@ -44,7 +47,11 @@ class Program(Client):
     def open(self) -> None:
         with self._output.open("wb") as output, self._errors.open("wb") as errors:
             self.process = subprocess.Popen(
-                dying_with_us(list(self.command())), stdin=subprocess.PIPE, stdout=output, stderr=errors
+                dying_with_us(list(self.command())),
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=errors,
+                env=client_login.environment(self.USER),
             )
         self._reading = self._output.open("rb")
 
@@ -79,6 +86,12 @@ class Program(Client):
 
     def ask_to_end(self) -> None:
         self.process.terminate()
+
+    def properties_file(self, more: str = "") -> str:
+        """The path of a file with settings of Java's clients: how it logs in, and `more`."""
+        file = self.directory / f"{self.name}.properties"
+        file.write_text(more + client_login.properties(client_login.java(self.USER)))
+        return str(file)
 
     def _said(self) -> str:
         return self._errors.read_text(errors="replace")[-1000:]
@@ -156,12 +169,10 @@ class JavaProducer(Program):
         self._count = int((seconds + END_SECONDS_MAX) * JAVA_SENDS_A_SECOND)
 
     def command(self) -> Sequence[str]:
-        settings = self.directory / f"{self.name}.properties"
-        settings.write_text(JAVA_PRODUCER_SETTINGS)
         return java_command(
             *(VERIFIABLE_PRODUCER, "--bootstrap-server", self.bootstrap, "--topic", self._topic),
             *("--value-prefix", str(self._number), "--throughput", str(JAVA_SENDS_A_SECOND)),
-            *("--max-messages", str(self._count), "--command-config", str(settings)),
+            *("--max-messages", str(self._count), "--command-config", self.properties_file(JAVA_PRODUCER_SETTINGS)),
         )
 
     def open(self) -> None:
@@ -181,6 +192,8 @@ class JavaProducer(Program):
 class JavaConsumer(Program):
     """kafka-verifiable-consumer in a group of its own."""
 
+    USER = "reader"
+
     def __init__(
         self, name: str, bootstrap: str, history: HistoryFile, seed: int, *, directory: Path, topic: str, group: str
     ) -> None:
@@ -192,6 +205,7 @@ class JavaConsumer(Program):
         return java_command(
             *(VERIFIABLE_CONSUMER, "--bootstrap-server", self.bootstrap, "--topic", self._topic),
             *("--group-id", self._group, "--verbose", "--session-timeout", "6000"),
+            *("--command-config", self.properties_file()),
         )
 
     def open(self) -> None:
@@ -210,11 +224,15 @@ class JavaConsumer(Program):
 class KcatProducer(Client):
     """kcat, started anew for a few records each time. It says of all of them together whether they were delivered."""
 
+    USER = client_login.KCAT
+
     def __init__(
         self, name: str, bootstrap: str, history: HistoryFile, seed: int, *, kcat: str, topic: str, partitions: int
     ) -> None:
         super().__init__(name, bootstrap, history, seed)
-        self._command = [kcat, "-b", bootstrap, "-P", "-t", topic, "-X", "enable.idempotence=true", "-q"]
+        settings = {"enable.idempotence": "true", **client_login.librdkafka(self.USER)}
+        options = [option for name_value in settings.items() for option in ("-X", "=".join(name_value))]
+        self._command = [kcat, "-b", bootstrap, "-P", "-t", topic, *options, "-q"]
         self._topic = topic
         self._partitions = partitions
         self._sent = 0

@@ -15,15 +15,16 @@ from contextlib import ExitStack
 from itertools import repeat
 from pathlib import Path
 
-from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 
+from compat_tests.chaos import security
 from compat_tests.chaos.clients import REPLICAS, TOPICS, Clients, Worker
 from compat_tests.chaos.committed import Place
 from compat_tests.chaos.groups import GroupWatch, Reading, read_history, unseen_records
 from compat_tests.chaos.quiet import NotAtRest, differing_replicas
 from compat_tests.chaos.sequences import broken_sequences
 from compat_tests.chaos.troubles import FAILURES, Troubles
-from compat_tests.cluster.looking import until_coordinators_loaded
+from compat_tests.cluster.looking import librdkafka, until_coordinators_loaded
 from compat_tests.cluster.namespaces import Namespaces
 from compat_tests.cluster.processes import ClusterProcesses
 from compat_tests.crash import share_clients
@@ -64,8 +65,11 @@ class Chaos:
         tell: Callable[[str], None],
         apache: bool = False,
         kinds: Sequence[str] = (),
+        protocol: str = "plaintext",
     ) -> None:
-        """`kinds`: the troubles, one after the other, in place of those that the seed draws; at most for `seconds`."""
+        """`kinds`: the troubles, one after the other, in place of those that the seed draws; at most for `seconds`.
+        `protocol`: with "sasl_ssl", all listeners have it, and clients are users with ACLs.
+        """
         self.outcome = Outcome()
         self.summary = ""
         self.met: Counter[str] = Counter()
@@ -79,6 +83,7 @@ class Chaos:
         self._seconds = seconds
         self._apache = apache
         self._kinds = kinds
+        self._is_secured = protocol == "sasl_ssl"
         self._tell_user = tell
         self._began = time.monotonic()
         self._log = directory / "log"
@@ -87,14 +92,22 @@ class Chaos:
         outcome = self.outcome
         with ExitStack() as stack:
             network = stack.enter_context(Namespaces(self._nodes + SPARES)) if Namespaces.can_be_made() else None
-            self._tell(f"seed {self._seed}, {self._nodes} nodes, cuts: {'yes' if network else 'no: not allowed here'}")
+            self._tell(
+                f"seed {self._seed}, {self._nodes} nodes, {'SASL_SSL' if self._is_secured else 'PLAINTEXT'}, "
+                f"cuts: {'yes' if network else 'no: not allowed here'}"
+            )
+            settings: dict[str, str] = dict(SETTINGS)
+            if self._is_secured:
+                hosts = [] if network is None else network.hosts
+                settings |= stack.enter_context(security.secured(self._directory / "certificates", hosts))
             cluster = ClusterProcesses(
                 self._directory / "nodes",
                 self._nodes,
-                settings=SETTINGS,
+                settings=settings,
                 spare_brokers=SPARES,
                 namespaces=network,
                 apache=range(1, self._nodes + SPARES + 1) if self._apache else (),
+                format_options=security.FORMAT_OPTIONS if self._is_secured else (),
             )
             stack.enter_context(cluster)
             history = stack.enter_context(HistoryFile(self._directory / "history-of-threads.jsonl"))
@@ -107,6 +120,8 @@ class Chaos:
     def _work(self, cluster: ClusterProcesses, history: HistoryFile) -> None:
         outcome = self.outcome
         _create_topics(cluster.bootstrap)
+        if self._is_secured:
+            security.grant(cluster.bootstrap)
         until_coordinators_loaded(cluster.bootstrap)
         auditors = [
             Auditor(f"auditor {isolation}", cluster.bootstrap, history, isolation=isolation, topics=TOPICS)
@@ -124,7 +139,13 @@ class Chaos:
         everybody: list[Worker] = [*auditors, watch, *clients.everybody()]
         for client in everybody:
             client.start()
-        troubles = Troubles(cluster, random.Random(self._seed), list(TOPICS), self._tell)
+        troubles = Troubles(
+            cluster,
+            random.Random(self._seed),
+            list(TOPICS),
+            self._tell,
+            command_config=security.command_config(self._directory),
+        )
         came_to_rest = False
         try:
             deadline = time.monotonic() + self._seconds
@@ -201,7 +222,7 @@ def _not_going_on(clients: Clients, history: HistoryFile, directory: Path) -> li
 
 
 def _create_topics(bootstrap: str) -> None:
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin = librdkafka(bootstrap)
     topics = [NewTopic(topic, count, REPLICAS) for topic, count in TOPICS.items()]
     for future in admin.create_topics(topics).values():
         future.result(30)

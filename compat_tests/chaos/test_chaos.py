@@ -18,10 +18,16 @@ KINDS = ("kill", "add a broker", "cut from peers", "pause", "remove a broker", "
 
 @pytest.mark.usefixtures("java", "go_program", "kcat")
 def test_nothing_is_lost_while_nodes_have_troubles(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """Another seed a day would find more, and would fail the change of somebody who has nothing to do with it."""
+    """Another seed a day would find more, and would fail the change of somebody who has nothing to do with it.
+
+    Every listener has SASL_SSL: that is all that PLAINTEXT is, and logins, certificates and ACLs besides.
+    """
     seed = int(os.environ.get("KAFKAPY_CHAOS_SEED", "1"))
     apache = request.config.getoption("--broker") == "apache"
-    chaos = Chaos(tmp_path, nodes=3, seed=seed, seconds=SECONDS_MAX, tell=print, apache=apache, kinds=KINDS)
+    protocol = os.environ.get("KAFKAPY_CHAOS_SECURITY", "sasl_ssl")
+    chaos = Chaos(
+        tmp_path, nodes=3, seed=seed, seconds=SECONDS_MAX, tell=print, apache=apache, kinds=KINDS, protocol=protocol
+    )
     outcome = chaos.run()
     print(chaos.summary)
     assert outcome.problems == [], f"seed {seed}"

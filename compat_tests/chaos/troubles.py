@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 
 from compat_tests.apache_kafka import ApacheKafkaFailed
 from compat_tests.chaos.clients import REPLICAS
@@ -39,11 +40,13 @@ class Troubles:
         tell: Callable[[str], None],
         *,
         dynamic: bool = True,
+        command_config: Path | None = None,
     ) -> None:
         self.met: Counter[str] = Counter()
         self.cuts: list[tuple[float, float]] = []
         """When, by the monotonic clock, a node could not reach the others although clients could reach it."""
         self._cluster = cluster
+        self._command = ClusterCommand(cluster.bootstrap, command_config)
         self._chance = chance
         self._topics = topics
         self._tell = tell
@@ -240,7 +243,7 @@ class Troubles:
             node.stop()
         else:
             node.kill()
-        ClusterCommand(self._cluster.bootstrap)("unregister", str(node.node_id))
+        self._command("unregister", str(node.node_id))
         self._cluster.make_spare(node.node_id)
         self.rest()
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from compat_tests import client_login
 from compat_tests.deadlines import PATIENCE_SECONDS, eventually
 
 confluent_kafka = pytest.importorskip("confluent_kafka")
@@ -21,15 +22,8 @@ kafka_admin = pytest.importorskip("kafka.admin")
 kafka_errors = pytest.importorskip("kafka.errors")
 kafka_structs = pytest.importorskip("kafka.structs")
 
-ASK_SECONDS = 5.0
-QUICK = {
-    "reconnect.backoff.ms": 20,
-    "reconnect.backoff.max.ms": 100,
-    "retry.backoff.ms": 20,
-    "socket.timeout.ms": 3_000,
-    "log_level": 0,
-}
-
+OPERATOR = "operator"
+"""Whom they log in as, where clients have to."""
 ASK_SECONDS = 5.0
 QUICK = {
     "reconnect.backoff.ms": 20,
@@ -50,7 +44,7 @@ class PartitionView(NamedTuple):
 
 def librdkafka(bootstrap: str) -> Any:
     """An admin client."""
-    return confluent_admin.AdminClient({"bootstrap.servers": bootstrap, **QUICK})
+    return confluent_admin.AdminClient({"bootstrap.servers": bootstrap, **QUICK, **client_login.librdkafka(OPERATOR)})
 
 
 @contextmanager
@@ -60,6 +54,7 @@ def admin_client(bootstrap: str) -> Iterator[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         client = kafka_admin.KafkaAdminClient(
+            **client_login.kafka_python(OPERATOR),
             bootstrap_servers=bootstrap,
             retry_backoff_ms=50,
             reconnect_backoff_ms=20,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,7 +21,7 @@ class ClusterProcesses:
     each node has an address of its own, which can be cut off. With `voters_in_log` the metadata log has the voters
     (kraft.version 1, KIP-853): in the beginning that is the first controller alone. `spare_brokers` more nodes are no
     part of the cluster until they are added, and again when they were taken away. `variables` are in the environment of
-    all nodes.
+    all nodes, `format_options` given to the tool that formats their directories.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class ClusterProcesses:
         voters_in_log: bool = False,
         spare_brokers: int = 0,
         variables: Mapping[str, str] | None = None,
+        format_options: Sequence[str] = (),
     ) -> None:
         hosts = namespaces.hosts if namespaces is not None else ()
         places = places_of(nodes, controllers, hosts, spare_brokers=spare_brokers)
@@ -63,7 +64,7 @@ class ClusterProcesses:
                 ),
                 cluster_id=CLUSTER_ID,
                 within=namespaces.within(place.host) if namespaces is not None else (),
-                format_options=_format_options(place.node_id == first) if voters_in_log else (),
+                format_options=(*format_options, *(_voter_options(place.node_id == first) if voters_in_log else ())),
                 variables=variables,
             )
             for place in places
@@ -127,5 +128,5 @@ class ClusterProcesses:
         return "\n".join(bugs for node in self._everybody if (bugs := node.bugs()))
 
 
-def _format_options(is_first: bool) -> tuple[str, ...]:
+def _voter_options(is_first: bool) -> tuple[str, ...]:
     return ("--standalone",) if is_first else ("--no-initial-controllers",)

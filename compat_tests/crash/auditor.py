@@ -14,6 +14,8 @@ from compat_tests.crash.polled_record import record_of
 class Auditor(Client):
     """Reads everything from the first offset on, across all crashes; told to stop, it reads to the end, as `final`."""
 
+    USER = "reader"
+
     def __init__(
         self, name: str, bootstrap: str, history: HistoryFile, *, isolation: str, topics: dict[str, int]
     ) -> None:

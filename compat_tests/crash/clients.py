@@ -11,10 +11,11 @@ import random
 import threading
 import time
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from compat_tests import client_login
 from compat_tests.crash.history_file import HistoryFile
 
 CALL_TIMEOUT_SECONDS = 5.0
@@ -36,9 +37,12 @@ CONNECTION: dict[str, str | int | float | bool] = {
 class Client(threading.Thread, ABC):
     """A thread that works in steps until it is told to stop. What ends it early is in `failure`."""
 
+    USER: ClassVar[str] = "operator"
+    """Whom it logs in as, where clients have to: see `client_login`."""
+
     def __init__(self, name: str, bootstrap: str, history: HistoryFile, seed: int | str) -> None:
         super().__init__(name=name, daemon=True)
-        self.connection = {"bootstrap.servers": bootstrap, **CONNECTION}
+        self.connection = {"bootstrap.servers": bootstrap, **CONNECTION, **client_login.librdkafka(self.USER)}
         self.history = history
         self.random = random.Random(f"{seed} {name}")
         self.stopping = threading.Event()
@@ -78,6 +82,7 @@ class Client(threading.Thread, ABC):
 class Sending(Client):
     """What the clients that send have in common."""
 
+    USER = "producer"
     producer: Producer
     dropped_count = 0
     """Of what was sent by this producer, how much the client gave up that may have reached a broker."""

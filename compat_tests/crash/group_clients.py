@@ -151,6 +151,8 @@ def as_lists(offsets: Iterable[TopicPartition]) -> list[list[object]]:
 class GroupConsumer(Client):
     """A member of a group that commits what it polled, leaves now and then, and resumes where the group committed."""
 
+    USER = "reader"
+
     def __init__(
         self,
         name: str,
@@ -189,6 +191,8 @@ class GroupConsumer(Client):
 
 class Transformer(Transactional):
     """Consume, transform, produce, exactly once: each record of `source` becomes one `<value>#<try>` of `target`."""
+
+    USER = "transformer"
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ from typing import Any
 import confluent_kafka
 from confluent_kafka import KafkaException
 
+from compat_tests import client_login
 from compat_tests.crash.clients import CALL_TIMEOUT_SECONDS, Client
 from compat_tests.crash.history_file import HistoryFile
 from compat_tests.crash.polled_record import record_of
@@ -46,12 +47,14 @@ def begin_at_the_beginning(bootstrap: str, group: str) -> None:
     kafka: Any = admin
     entry = kafka.ConfigEntry("share.auto.offset.reset", "earliest", incremental_operation=kafka.AlterConfigOpType.SET)
     resource = kafka.ConfigResource(kafka.ConfigResource.Type.GROUP, group, incremental_configs=[entry])
-    client = kafka.AdminClient({"bootstrap.servers": bootstrap})
+    client = kafka.AdminClient({"bootstrap.servers": bootstrap, **client_login.librdkafka("operator")})
     client.incremental_alter_configs([resource])[resource].result(30)
 
 
 class ShareMember(Client):
     """Accepts most of what it gets, releases the rest, and is made anew now and then."""
+
+    USER = "reader"
 
     def __init__(
         self,

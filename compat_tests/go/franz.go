@@ -58,7 +58,7 @@ func (franz) produce(bootstrap, topic, codec string, records <-chan record, done
 	}
 	// Idempotent: that is what franz-go is by default.
 	cl, err := kgo.NewClient(
-		kgo.SeedBrokers(brokers(bootstrap)...), kgo.DialTLSConfig(security()), franzMetadata, kgo.DefaultProduceTopic(topic), kgo.AllowAutoTopicCreation(),
+		kgo.SeedBrokers(brokers(bootstrap)...), kgo.DialTLSConfig(security()), kgo.SASL(franzLogin()...), franzMetadata, kgo.DefaultProduceTopic(topic), kgo.AllowAutoTopicCreation(),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(codecs[codec]),
 		kgo.ProducerBatchMaxBytes(16<<20), kgo.ProducerLinger(2*time.Millisecond), kgo.MaxBufferedRecords(1<<20),
 		kgo.RetryBackoffFn(func(int) time.Duration { return 50 * time.Millisecond }),

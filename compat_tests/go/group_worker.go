@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -65,6 +66,8 @@ type groupWorker struct {
 	// a session needs it. A member's rebalances are blocked from a poll to the next order to poll anyway, and then a
 	// poll waits for the end of a rebalance.
 	polling sync.Mutex
+	// sendFailed: of this transaction. A session commits what has arrived, unless it is told that something has not.
+	sendFailed atomic.Bool
 }
 
 // workInGroup does what the lines of standard input say, until they end.
@@ -106,6 +109,7 @@ func (w *groupWorker) obey(next order) error {
 	case "commit":
 		sayDone(w.commit(next.Offsets))
 	case "begin":
+		w.sendFailed.Store(false)
 		sayDone(w.session.Begin())
 	case "send":
 		w.send(next)
@@ -137,7 +141,7 @@ func (w *groupWorker) open() error {
 		say(map[string]bool{"revoked": true})
 	}
 	options := []kgo.Opt{
-		kgo.SeedBrokers(brokers(w.place.bootstrap)...), franzMetadata,
+		kgo.SeedBrokers(brokers(w.place.bootstrap)...), kgo.DialTLSConfig(security()), kgo.SASL(franzLogin()...), franzMetadata,
 		kgo.ConsumerGroup(w.place.group), kgo.ConsumeTopics(w.place.topics...),
 		kgo.SessionTimeout(w.place.sessionTimeout), kgo.HeartbeatInterval(heartbeatInterval),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit(),
@@ -229,6 +233,7 @@ func (w *groupWorker) send(next order) {
 	record := &kgo.Record{Topic: next.Topic, Partition: next.Partition, Value: []byte(next.Value)}
 	w.session.Produce(context.Background(), record, func(r *kgo.Record, err error) {
 		if err != nil {
+			w.sendFailed.Store(true)
 			say(map[string]any{"sent": next.Value, "error": err.Error()})
 		} else {
 			say(map[string]any{"sent": next.Value, "partition": r.Partition, "offset": r.Offset})
@@ -239,7 +244,11 @@ func (w *groupWorker) send(next order) {
 func (w *groupWorker) end(commit bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), endPatience)
 	defer cancel()
-	committed, err := w.session.End(ctx, kgo.TransactionEndTry(commit))
+	err := w.client.Flush(ctx)
+	committed := false
+	if err == nil {
+		committed, err = w.session.End(ctx, kgo.TransactionEndTry(commit && !w.sendFailed.Load()))
+	}
 	if err == nil && ctx.Err() != nil {
 		err = errors.New("the end of the transaction took longer than its time")
 	}

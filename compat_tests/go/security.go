@@ -5,6 +5,9 @@ import (
 	"crypto/x509"
 	"os"
 	"path/filepath"
+
+	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
 )
 
 // security is the TLS of all connections: with the authority and the client of the directory that
@@ -27,4 +30,13 @@ func security() *tls.Config {
 		panic(err)
 	}
 	return &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{pair}}
+}
+
+// franzLogin is how franz-go logs in: by SCRAM-SHA-256, as the user that COMPAT_USER names. Nothing: without SASL.
+func franzLogin() []sasl.Mechanism {
+	user := os.Getenv("COMPAT_USER")
+	if user == "" {
+		return nil
+	}
+	return []sasl.Mechanism{scram.Auth{User: user, Pass: os.Getenv("COMPAT_PASSWORD")}.AsSha256Mechanism()}
 }

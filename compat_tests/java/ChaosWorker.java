@@ -3,10 +3,13 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.BufferedReader;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.Base64;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -81,8 +84,17 @@ public class ChaosWorker {
         say(MAPPER.createObjectNode().put("failed", text.toString()));
     }
 
+    /** COMPAT_PROPERTIES has further settings, as a properties file in base64. */
     private static Properties connection(String bootstrap) {
         Properties settings = new Properties();
+        String more = System.getenv("COMPAT_PROPERTIES");
+        if (more != null) {
+            try {
+                settings.load(new ByteArrayInputStream(Base64.getDecoder().decode(more)));
+            } catch (IOException failure) {
+                throw new IllegalArgumentException(failure);
+            }
+        }
         settings.put("bootstrap.servers", bootstrap);
         settings.put("reconnect.backoff.ms", "20");
         settings.put("reconnect.backoff.max.ms", "200");

@@ -60,7 +60,7 @@ class DynamicSettings:
         values = image.resource_configs(resource_type, resource)
         if not values or resource_type not in _KINDS:
             return
-        listener_names = [listener.name for listener in self._settings.now.listeners]
+        listener_names = self._settings.now.settable_listener_names
         for name, why in _unserved(resource_type, values, listener_names):
             if (resource_type, name) not in self._told:
                 self._told.add((resource_type, name))

@@ -274,7 +274,7 @@ class Node:
         if settings.given:
             from kafkapy.settings.support import lines_about
 
-            for line in lines_about(settings.given, [listener.name for listener in settings.listeners]):
+            for line in lines_about(settings.given, settings.settable_listener_names):
                 logger.warning("%s", line)
 
     async def _create_topics(self, quorum: QuorumPart) -> None:

@@ -36,9 +36,9 @@ class Login(Protocol):
 class Logins(Protocol):
     """The logins of connections to other nodes; None where they have no SASL. Raise ValueError: no credentials."""
 
-    def to_brokers(self) -> Login | None: ...
+    def to_brokers(self, host: str) -> Login | None: ...
 
-    def to_controllers(self) -> Login | None: ...
+    def to_controllers(self, host: str) -> Login | None: ...
 
 
 async def log_in(login: Login, exchange: Exchange, version: int, where: str) -> float:
@@ -59,15 +59,16 @@ async def log_in(login: Login, exchange: Exchange, version: int, where: str) -> 
         )
     answer = SaslAuthenticateResponse()
     try:
-        # SCRAM takes milliseconds, and others may fetch a token.
-        token: bytes | None = await trio.to_thread.run_sync(login.exchange.first)
+        # SCRAM takes milliseconds, and others may fetch a token or a ticket for seconds: a request whose time is up
+        # does not wait for that.
+        token: bytes | None = await trio.to_thread.run_sync(login.exchange.first, abandon_on_cancel=True)
         while token is not None:
             content = await exchange(SaslAuthenticateRequest(auth_bytes=token), version)
             answer = _decoded(SaslAuthenticateResponse, content, version, where)
             if answer.error_code:
                 told = answer.error_message or ErrorCode(answer.error_code).name
                 raise PeerUnavailable(f"the node at {where} refuses the login of this node: {told}")
-            token = await trio.to_thread.run_sync(login.exchange.step, answer.auth_bytes)
+            token = await trio.to_thread.run_sync(login.exchange.step, answer.auth_bytes, abandon_on_cancel=True)
     except (LoginFailed, ValueError) as error:
         raise PeerUnavailable(f"the login at the node at {where} has failed: {error}") from None
     lifetime_ms = answer.session_lifetime_ms

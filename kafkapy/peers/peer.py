@@ -52,7 +52,7 @@ class Peer:
         client_id: str,
         suspension: Suspension | None = None,
         tls: Callable[[], ClientTls | None] | None = None,
-        login: Callable[[], Login | None] | None = None,
+        login: Callable[[str], Login | None] | None = None,
     ) -> None:
         """`suspension`: of the node that asks; while it lasts, nothing is sent, and no answer is taken. `tls` and
         `login`: those of the next connection.
@@ -153,9 +153,9 @@ class Peer:
         if self._login is not None:
             await self._log_in(self._login)
 
-    async def _log_in(self, make_login: Callable[[], Login | None]) -> None:
+    async def _log_in(self, make_login: Callable[[str], Login | None]) -> None:
         try:
-            login = make_login()
+            login = make_login(self.host)
         except ValueError as error:
             raise PeerUnavailable(f"this node cannot log in at {self}: {error}") from None
         if login is None:

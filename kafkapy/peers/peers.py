@@ -59,7 +59,7 @@ class Peers:
         host: str,
         port: int,
         purpose: str,
-        login: Callable[[], Login | None] | None,
+        login: Callable[[str], Login | None] | None,
         tls: Callable[[], ClientTls | None] | None,
     ) -> Peer:
         peer = self._peers.get((host, port, purpose))

@@ -334,7 +334,7 @@ class Settings:
         listeners.append((self.controller_listener_name, security.sasl_mechanism_controller_protocol, name))
         for listener_name, mechanism, name in listeners:
             if has_sasl(self.security_protocol(listener_name)):
-                from kafkapy.settings.sasl import check_node_login
+                from kafkapy.settings.node_login import check_node_login
 
                 check_node_login(self, listener_name, mechanism, name)
 
@@ -474,6 +474,13 @@ class Settings:
     def controller_listener_name(self) -> str:
         """The listener by which this node reaches controllers: the first of `controller.listener.names`."""
         return self.network.controller_listener_names[0]
+
+    @property
+    def settable_listener_names(self) -> list[str]:
+        """By which `listener.name.<name>.*` has an effect: a broker reaches controllers by settings of their listener,
+        which it does not have itself.
+        """
+        return list(dict.fromkeys([*(listener.name for listener in self.listeners), self.controller_listener_name]))
 
     def listener_security(self, listener_name: str) -> SecuritySettings:
         """The SASL and TLS settings of one listener: its own (`listener.name.<name>.*`) over the node's.

@@ -18,8 +18,6 @@ from kafkapy.settings.errors import SettingsError, shortened
 from kafkapy.settings.files import read_regular
 from kafkapy.settings.kerberos import Rule, parse_rules
 from kafkapy_wire.sasl import jaas
-from kafkapy_wire.sasl.client import MODULES as CLIENT_MODULES
-from kafkapy_wire.sasl.client import client_exchange
 from kafkapy_wire.sasl.jaas import InvalidJaas, LoginModule
 
 if TYPE_CHECKING:
@@ -217,30 +215,6 @@ def kerberos_settings(
     except ValueError as error:
         raise SettingsError(f"{name}: {error}", name) from None
     return KerberosSettings(keytab, module.options.get("principal", ""), rules)
-
-
-def node_login(settings: Settings, listener_name: str, mechanism: str) -> LoginModule:
-    """The login module by which this node logs in at others. Raises SettingsError."""
-    if mechanism not in MODULES:
-        name = f"sasl.mechanism of listener {listener_name}"
-        raise SettingsError(f"{name} is {shortened(mechanism)}, which is not served: write one of {', '.join(MODULES)}")
-    return mechanism_settings(settings, listener_name, mechanism).modules[0]
-
-
-def check_node_login(settings: Settings, listener_name: str, mechanism: str, name: str) -> None:
-    """Raises SettingsError: this node could not log in at others. `name` is the setting that says the mechanism."""
-    if mechanism not in CLIENT_MODULES:
-        raise SettingsError(
-            f"{name} is {shortened(mechanism)}, which is not served: write one of {', '.join(CLIENT_MODULES)}", name
-        )
-    found = mechanism_settings(settings, listener_name, mechanism)
-    try:
-        client_exchange(mechanism, found.modules[0], lambda: 0.0)
-    except ValueError as error:
-        raise SettingsError(
-            f"{found.jaas_setting}: this node cannot log in at others by {mechanism} ({name}): {error}",
-            found.jaas_setting,
-        ) from None
 
 
 def _login_modules(

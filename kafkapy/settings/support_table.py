@@ -51,9 +51,9 @@ _REMOTE_STORAGE = ("there is no tiered storage, so that records would not go whe
 # Why it does not matter.
 _NO_THREADS = "one task serves all requests, and worker threads are started when they are needed"
 _NO_PURGATORY = "requests that wait are forgotten at once when they are answered"
-_TOKENS_OF_NODES = (
-    "nodes log in at one another by PLAIN, SCRAM or unsecured tokens, and fetch no tokens or tickets; a node of a "
-    "cluster that would have to does not start"
+_ASSERTIONS = (
+    "nodes show no assertions to a token endpoint, but a client id and its secret; a node of a cluster that would have "
+    "to does not start"
 )
 
 # State -> reason, or what is missing and what to do -> names.
@@ -172,11 +172,23 @@ BROKER: Table = {
         "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER and GSSAPI: a node with another one does not start": (
             "sasl.enabled.mechanisms"
         ),
-        "all but GSSAPI: a node with another one does not start": """
+        "those of listeners: GSSAPI with a keytab, OAUTHBEARER with tokens of an endpoint, of a file, or unsecured": """
             sasl.mechanism.controller.protocol sasl.mechanism.inter.broker.protocol
+        """,
+        "where nodes log in at one another by GSSAPI": "sasl.kerberos.service.name",
+        "where nodes log in at one another by OAUTHBEARER, with OAuthBearerLoginCallbackHandler": """
+            sasl.login.connect.timeout.ms sasl.login.read.timeout.ms sasl.login.refresh.buffer.seconds
+            sasl.login.refresh.min.period.seconds sasl.login.refresh.window.factor sasl.login.refresh.window.jitter
+            sasl.login.retry.backoff.max.ms sasl.login.retry.backoff.ms
+            sasl.oauthbearer.client.credentials.client.id sasl.oauthbearer.client.credentials.client.secret
+            sasl.oauthbearer.scope sasl.oauthbearer.token.endpoint.url
         """,
         "with classes of Apache Kafka: a node with another one does not start": """
             sasl.jaas.config sasl.server.callback.handler.class
+        """,
+        "with classes of Apache Kafka: a node of a cluster with another one does not start": """
+            sasl.client.callback.handler.class sasl.login.callback.handler.class sasl.login.class
+            sasl.oauthbearer.jwt.retriever.class
         """,
         "not while the node runs": """
             listener.security.protocol.map listeners
@@ -247,22 +259,17 @@ BROKER: Table = {
             socket.connection.setup.timeout.max.ms socket.connection.setup.timeout.ms
         """,
         "a start takes less than a second, and a recovery says how far it is": "server.max.startup.time.ms",
-        _TOKENS_OF_NODES: """
-            sasl.client.callback.handler.class
+        "the Kerberos library gets a ticket with the key of the keytab, and another one at half of its life": """
             sasl.kerberos.kinit.cmd sasl.kerberos.min.time.before.relogin
-            sasl.kerberos.service.name sasl.kerberos.ticket.renew.jitter
-            sasl.kerberos.ticket.renew.window.factor sasl.login.callback.handler.class sasl.login.class
-            sasl.login.connect.timeout.ms sasl.login.read.timeout.ms sasl.login.refresh.buffer.seconds
-            sasl.login.refresh.min.period.seconds sasl.login.refresh.window.factor sasl.login.refresh.window.jitter
-            sasl.login.retry.backoff.max.ms sasl.login.retry.backoff.ms
+            sasl.kerberos.ticket.renew.jitter sasl.kerberos.ticket.renew.window.factor
+        """,
+        _ASSERTIONS: """
             sasl.oauthbearer.assertion.algorithm
             sasl.oauthbearer.assertion.claim.aud sasl.oauthbearer.assertion.claim.exp.seconds
             sasl.oauthbearer.assertion.claim.iss sasl.oauthbearer.assertion.claim.jti.include
             sasl.oauthbearer.assertion.claim.nbf.seconds sasl.oauthbearer.assertion.claim.sub
             sasl.oauthbearer.assertion.file sasl.oauthbearer.assertion.private.key.file
             sasl.oauthbearer.assertion.private.key.passphrase sasl.oauthbearer.assertion.template.file
-            sasl.oauthbearer.client.credentials.client.id sasl.oauthbearer.client.credentials.client.secret
-            sasl.oauthbearer.jwt.retriever.class sasl.oauthbearer.scope sasl.oauthbearer.token.endpoint.url
         """,
         "a JWKS that cannot be had is asked for again with a login, a second later at the earliest": """
             sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms sasl.oauthbearer.jwks.endpoint.retry.backoff.ms

@@ -67,7 +67,11 @@ SEVERAL = {
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
-        ("sasl.mechanism.inter.broker.protocol", "GSSAPI", "sasl.mechanism.inter.broker.protocol is GSSAPI, which is"),
+        (
+            "sasl.mechanism.inter.broker.protocol",
+            "GSSAPI",
+            "sasl.mechanism.inter.broker.protocol is GSSAPI, and listener PLAINTEXT has PLAIN: write",
+        ),
         ("sasl.mechanism.controller.protocol", "FOO", "sasl.mechanism.controller.protocol is FOO, which is not served"),
         (
             "listener.name.controller.plain.sasl.jaas.config",

@@ -230,7 +230,7 @@ def format_with_users(directory: Path, *users: str) -> None:
 
 
 async def scram_login(
-    client: Client, mechanism: str, name: str, password: str, *, more: str = ""
+    client: Client, mechanism: str, name: str, password: str, *, more: str = "", nonce_prefix: str = ""
 ) -> tuple[scram.ServerFirst, SaslAuthenticateResponse, bool]:
     """What the server says first, its last answer, and whether it has proved that it knows the user."""
     await handshake(client, mechanism)
@@ -241,7 +241,7 @@ async def scram_login(
     assert first.nonce.startswith("abc")
     hash_name = scram.HASHES[mechanism]
     salted = scram.salted_password(hash_name, password.encode(), first.salt, first.iterations)
-    before = f"c={scram.NO_CHANNEL_BINDING},r={first.nonce}"
+    before = f"c={scram.NO_CHANNEL_BINDING},r={nonce_prefix}{first.nonce}"
     message = f"{bare},{str(first_answer.auth_bytes, 'ascii')},{before}".encode()
     proof = scram.client_proof(hash_name, salted, message)
     answer = await token(client, f"{before},p={scram.base64_text(proof)}".encode())
@@ -249,6 +249,18 @@ async def scram_login(
     signature = scram.server_signature(hash_name, keys.server_key, message)
     proved = answer.error_code == 0 and scram.parse_server_final(answer.auth_bytes)[0] == signature
     return first, answer, proved
+
+
+@trio_test
+async def test_a_client_that_sends_its_nonce_twice_is_to_be_updated(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As librdkafka before 2.6.1 does: Apache Kafka refuses it, too."""
+    format_with_users(tmp_path, "SCRAM-SHA-256=[name=carol,password=pw]")
+    async with node_with_logins(tmp_path, connection_failed_authentication_delay_ms="0") as node, connect(node) as old:
+        _, answer, _ = await scram_login(old, "SCRAM-SHA-256", "carol", "pw", nonce_prefix="abc")
+        assert answer.error_code == ErrorCode.SASL_AUTHENTICATION_FAILED
+        assert "Update the client: librdkafka before 2.6.1" in caplog.text
 
 
 @trio_test

@@ -96,6 +96,23 @@ BROKER_EFFECTS = {
     "cluster/test_sasl_between_nodes.py::test_a_cluster_whose_nodes_log_in_at_one_another": """
         sasl.mechanism.controller.protocol sasl.mechanism.inter.broker.protocol
     """,
+    "cluster/test_logins_that_are_renewed.py::test_nodes_log_in_with_tickets_and_renew_them": (
+        "sasl.kerberos.service.name"
+    ),
+    "cluster/test_logins_that_are_renewed.py::test_nodes_fetch_tokens_and_renew_them": """
+        sasl.oauthbearer.client.credentials.client.id sasl.oauthbearer.client.credentials.client.secret
+        sasl.oauthbearer.token.endpoint.url
+    """,
+    "settings/test_node_login.py::test_a_token_endpoint_by_settings_and_by_options": "sasl.oauthbearer.scope",
+    "settings/test_node_login.py::test_tokens_are_refreshed_as_the_settings_say": """
+        sasl.login.connect.timeout.ms sasl.login.read.timeout.ms sasl.login.refresh.buffer.seconds
+        sasl.login.refresh.min.period.seconds sasl.login.refresh.window.factor sasl.login.refresh.window.jitter
+        sasl.login.retry.backoff.max.ms sasl.login.retry.backoff.ms
+    """,
+    "settings/test_node_login.py::test_a_node_that_could_get_no_token_does_not_start": """
+        sasl.client.callback.handler.class sasl.login.callback.handler.class sasl.login.class
+        sasl.oauthbearer.jwt.retriever.class
+    """,
     "network/test_kerberos_logins.py::test_a_ticket_says_who_a_client_is": "sasl.kerberos.principal.to.local.rules",
     "network/test_logins.py::test_a_client_that_has_authenticated_is_served_as_its_user": """
         sasl.enabled.mechanisms

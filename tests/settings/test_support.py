@@ -282,6 +282,20 @@ def test_settings_by_the_name_of_no_listener_are_told() -> None:
     assert "set connections.max.idle.ms, which holds for all listeners" in line
 
 
+def test_settings_of_the_controllers_listener_have_an_effect_on_a_broker() -> None:
+    """It logs in there, and trusts their certificates, by them."""
+    given = {
+        "process.roles": "broker",
+        "node.id": "4",
+        "controller.quorum.bootstrap.servers": "localhost:9093",
+        "listeners": "PLAINTEXT://localhost:9092",
+        "controller.listener.names": "CTRL",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CTRL:PLAINTEXT",
+        "listener.name.ctrl.ssl.truststore.location": "/ca.crt",
+    }
+    assert lines_about(given, Settings(given).settable_listener_names) == []
+
+
 def test_what_is_harmless_or_gone_is_not_told() -> None:
     names = ("zookeeper.connect", "inter.broker.protocol.version", "num.io.threads", "ssl.provider")
     assert lines_about(dict.fromkeys(names, "9"), []) == []

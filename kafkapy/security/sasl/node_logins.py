@@ -9,12 +9,17 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from kafkapy.errors import how_to_install
+from kafkapy.settings.errors import SettingsError
 from kafkapy.settings.listeners import has_sasl
-from kafkapy.settings.sasl import node_login
-from kafkapy_wire.sasl.client import client_exchange
+from kafkapy.settings.node_login import node_login
+from kafkapy_wire.sasl.client import BearerClient, client_exchange
 
 if TYPE_CHECKING:
+    from kafkapy.security.sasl.kerberos_login import KerberosClient
+    from kafkapy.security.sasl.node_tokens import NodeTokens
     from kafkapy.settings.current import CurrentSettings
+    from kafkapy.settings.node_login import NodeLoginSettings
     from kafkapy_wire.sasl.client import ClientExchange
 
 
@@ -30,20 +35,67 @@ class NodeLogins:
     """A new login for each connection, by the settings that hold now."""
 
     def __init__(self, settings: CurrentSettings) -> None:
+        """Raises SettingsError: a package is missing."""
         self._settings = settings
+        self._tokens: dict[str, NodeTokens] = {}  # by the name of the listener
 
-    def to_brokers(self) -> NodeLogin | None:
-        """None: brokers are reached without SASL. Raises SettingsError."""
+        now = settings.now
+        for listener_name, mechanism in (self._of_brokers, self._of_controllers):
+            if mechanism == "GSSAPI" and has_sasl(now.security_protocol(listener_name)):
+                _kerberos_client()
+
+    @property
+    def _of_brokers(self) -> tuple[str, str]:
+        """The listener and the mechanism."""
         now = self._settings.now
-        return self._login(now.inter_broker_listener_name, now.security.sasl_mechanism_inter_broker_protocol)
+        return now.inter_broker_listener_name, now.security.sasl_mechanism_inter_broker_protocol
 
-    def to_controllers(self) -> NodeLogin | None:
-        """None: controllers are reached without SASL. Raises SettingsError."""
+    @property
+    def _of_controllers(self) -> tuple[str, str]:
         now = self._settings.now
-        return self._login(now.controller_listener_name, now.security.sasl_mechanism_controller_protocol)
+        return now.controller_listener_name, now.security.sasl_mechanism_controller_protocol
 
-    def _login(self, listener_name: str, mechanism: str) -> NodeLogin | None:
+    def to_brokers(self, host: str) -> NodeLogin | None:
+        """At a broker of `host`. None: brokers are reached without SASL. Raises SettingsError."""
+        return self._login(*self._of_brokers, host)
+
+    def to_controllers(self, host: str) -> NodeLogin | None:
+        """At a controller of `host`. None: controllers are reached without SASL. Raises SettingsError."""
+        return self._login(*self._of_controllers, host)
+
+    def _login(self, listener_name: str, mechanism: str, host: str) -> NodeLogin | None:
         now = self._settings.now
         if not has_sasl(now.security_protocol(listener_name)):
             return None
-        return NodeLogin(mechanism, client_exchange(mechanism, node_login(now, listener_name, mechanism), time.time))
+        found = node_login(now, listener_name, mechanism)
+        return NodeLogin(mechanism, self._exchange(found, listener_name, host))
+
+    def _exchange(self, found: NodeLoginSettings, listener_name: str, host: str) -> ClientExchange:
+        if found.kerberos is not None:
+            return _kerberos_client()(found.kerberos, host)
+        if found.endpoint is not None:
+            return BearerClient(self._tokens_of(found, listener_name).token)
+        return client_exchange(found.mechanism, found.module, time.time)
+
+    def _tokens_of(self, found: NodeLoginSettings, listener_name: str) -> NodeTokens:
+        """Kept while the settings are the same."""
+        assert found.endpoint is not None
+        assert found.refresh is not None
+        tokens = self._tokens.get(listener_name)
+        if tokens is None or (tokens.endpoint, tokens.refresh) != (found.endpoint, found.refresh):
+            from kafkapy.security.sasl.node_tokens import NodeTokens
+
+            tokens = self._tokens[listener_name] = NodeTokens(found.endpoint, found.refresh, time.time)
+        return tokens
+
+
+def _kerberos_client() -> type[KerberosClient]:
+    """Raises SettingsError."""
+    try:
+        from kafkapy.security.sasl.kerberos_login import KerberosClient
+    except ImportError:
+        raise SettingsError(
+            f"GSSAPI between nodes needs the package gssapi: {how_to_install('kerberos')}",
+            "sasl.mechanism.inter.broker.protocol",
+        ) from None
+    return KerberosClient

@@ -85,7 +85,10 @@ class ScramExchange:
     def _answer_final(self, token: bytes, first: ClientFirst) -> bytes:
         final = scram.parse_client_final(token)
         if final.nonce != self._nonce:
-            raise LoginRefused("Invalid client nonce in the final client message.", name=first.name)
+            reason = "Invalid client nonce in the final client message."
+            if final.nonce == first.nonce + self._nonce:
+                reason += " Update the client: librdkafka before 2.6.1 sends it twice"
+            raise LoginRefused(reason, name=first.name)
         message = f"{first.bare},{self._server_first},{final.before_proof}".encode()
         keys = self._keys
         stored_key = hashlib.new(self._hash, self._nonce.encode()).digest() if keys is None else keys.stored_key
