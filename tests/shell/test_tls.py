@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -390,6 +391,47 @@ async def test_a_store_that_changes_is_read_anew(store: Path, tmp_path: Path, ca
         await until(lambda: len(lines()) == 5)
         assert "has expired" in lines()[4]
         assert await certificate_of(node) == renewed.certificate
+
+
+@trio_test
+@pytest.mark.usefixtures("quick_watch")
+async def test_an_authority_that_is_taken_out_of_the_trust_store_counts_no_more(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor does a session of TLS that its client has begun before. Until then a resumed one is of the same principal."""
+    trusted = Path(shutil.copy(certificates().ca, tmp_path / "trusted.crt"))
+    given = server_settings(ssl_client_auth="required", ssl_truststore_location=str(trusted))
+    context = client_context("alice")
+    async with running_node(tmp_path / "data", given) as node:
+
+        def connect(session: ssl.SSLSession | None) -> ssl.SSLSocket:
+            plain = socket.create_connection(("127.0.0.1", port_of(node)))
+            client = context.wrap_socket(plain, server_hostname="127.0.0.1", session=session)
+            client.sendall(bytes.fromhex("0000000a00120000000000 01ffff"))  # ApiVersions v0
+            try:
+                assert client.recv(4), "the node closes"
+            except BaseException:
+                client.close()
+                raise
+            return client
+
+        with await trio.to_thread.run_sync(connect, None) as first:
+            session = first.session
+            with await trio.to_thread.run_sync(connect, session) as second:
+                assert second.session_reused
+                principals = [str(each.client.principal) for each in node.server.connections]
+                assert principals == ["User:CN=alice"] * 2
+            loaded = node.tls
+            assert loaded is not None
+            before = loaded.listener("SSL")
+            await trio.to_thread.run_sync(trusted.write_text, other_authority().certificate_pem)
+            await until(lambda: loaded.listener("SSL") is not before)
+            with pytest.raises((ssl.SSLError, ConnectionResetError)):
+                await trio.to_thread.run_sync(connect, session)
+            await until(lambda: bool(caplog.records))
+            assert "the certificate of the peer is refused" in told(caplog)[0]
+            first.sendall(bytes.fromhex("0000000a00120000000000 01ffff"))
+            assert await trio.to_thread.run_sync(first.recv, 4), "who is connected goes on"
 
 
 @trio_test

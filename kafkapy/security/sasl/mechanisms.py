@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from kafkapy.errors import how_to_install
 from kafkapy.security.principal import KafkaPrincipal
 from kafkapy.security.sasl.plain import PlainExchange
-from kafkapy.security.sasl.scram import ScramExchange, TokenKeys
+from kafkapy.security.sasl.scram import Likeness, ScramExchange, Token, likeness
 from kafkapy.settings.errors import SettingsError
 from kafkapy.settings.sasl import JWKS_HANDLERS, jwks_settings, kerberos_settings, sasl_settings
 from kafkapy_wire.sasl import scram
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from kafkapy_controller.image import MetadataImage
     from kafkapy_wire.record_formats.metadata import UserScramCredentialRecord
 
-TOKENS_KEPT_MAX: Final = 1_000
-"""The keys of so many tokens are kept: those of one take two milliseconds."""
+SALT_CHARACTERS: Final = 25
+"""Of a salt that Apache Kafka's tools make."""
+TOKEN_SALT_BYTES: Final = 16
 USER_PREFIX: Final = "user_"
 SCRAM_TYPES: Final[Mapping[str, int]] = {"SCRAM-SHA-256": 1, "SCRAM-SHA-512": 2}
 """The number of each mechanism in metadata records."""
@@ -136,9 +137,9 @@ class ImageCredentials:
         self._image = image
         self._tokens = tokens
         self._now_ms = now_ms
-        self._token_keys: dict[tuple[str, str], ScramKeys] = {}
-        self._secret = secrets.token_bytes(32)
-        self._secret_of: Mapping[tuple[str, int], UserScramCredentialRecord] = {}
+        self._likeness: dict[str, Likeness] = {}
+        self._like_users: Mapping[tuple[str, int], UserScramCredentialRecord] = {}
+        self._unlike_anybody = Likeness(secrets.token_bytes(32), scram.ITERATIONS_MIN, SALT_CHARACTERS, True)
 
     def keys_of(self, name: str, mechanism: str, /) -> ScramKeys | None:
         record = self._image().scram_credentials.get((name, SCRAM_TYPES[mechanism]))
@@ -146,29 +147,31 @@ class ImageCredentials:
             return None
         return ScramKeys(record.salt, record.iterations, record.stored_key, record.server_key)
 
-    def keys_of_token(self, token_id: str, mechanism: str, /) -> TokenKeys | None:
+    def token(self, token_id: str, /) -> Token | None:
         record = self._image().delegation_tokens.get(token_id)
         if record is None or self._tokens is None or record.expiration_timestamp < self._now_ms():
             return None
-        keys = self._token_keys.get((token_id, mechanism))
-        if keys is None:
-            if len(self._token_keys) >= TOKENS_KEPT_MAX:
-                del self._token_keys[next(iter(self._token_keys))]
-            keys = self._token_keys[token_id, mechanism] = _keys_of_token(self._tokens.hmacs.of(token_id), mechanism)
-        return TokenKeys(keys, KafkaPrincipal.parse(record.owner), record.expiration_timestamp)
+        return Token(KafkaPrincipal.parse(record.owner), record.expiration_timestamp)
 
-    def secret(self) -> bytes:
-        """From the credential of one user, which every broker has."""
-        credentials = self._image().scram_credentials
-        if credentials is not self._secret_of and credentials:
-            self._secret_of = credentials
-            self._secret = credentials[min(credentials)].stored_key
-        return self._secret
+    def keys_of_token(self, token_id: str, mechanism: str, /) -> ScramKeys | None:
+        """The password of a token is its HMAC in base64. Its salt is the same on all brokers, as that of a user."""
+        if self._tokens is None:
+            return None
+        password = scram.base64_text(self._tokens.hmac_of(token_id)).encode()
+        salt = self._tokens.hmac_of(f"salt of {token_id} for {mechanism}")[:TOKEN_SALT_BYTES]
+        salted = scram.salted_password(HASHES[mechanism], password, salt, scram.ITERATIONS_MIN)
+        return scram.keys_of(HASHES[mechanism], salted, salt, scram.ITERATIONS_MIN)
 
-
-def _keys_of_token(token_hmac: bytes, mechanism: str) -> ScramKeys:
-    """The password of a token is its HMAC in base64."""
-    hash_name, salt = HASHES[mechanism], secrets.token_bytes(16)
-    password = scram.base64_text(token_hmac).encode()
-    salted = scram.salted_password(hash_name, password, salt, scram.ITERATIONS_MIN)
-    return scram.keys_of(hash_name, salted, salt, scram.ITERATIONS_MIN)
+    def likeness(self, mechanism: str, /) -> Likeness:
+        """To the first user by name, whom every broker knows."""
+        users = self._image().scram_credentials
+        if users is not self._like_users:
+            self._like_users = users
+            self._likeness = {}
+        found = self._likeness.get(mechanism)
+        if found is None:
+            kind = SCRAM_TYPES[mechanism]
+            first = min((name for name, of in users if of == kind), default=None)
+            keys = None if first is None else self.keys_of(first, mechanism)
+            found = self._likeness[mechanism] = self._unlike_anybody if keys is None else likeness(keys)
+        return found

@@ -1,7 +1,8 @@
 """SCRAM-SHA-256 and SCRAM-SHA-512 (RFC 5802), with credentials of the metadata and of delegation tokens (KIP-48).
 
 Differs: Apache Kafka refuses an unknown user after its first message, a known one with a wrong password after its
-second. Here both are refused after the second: the first is answered with a salt that belongs to the name alone.
+second. Here both are refused after the second: the first is answered with a salt that belongs to the name alone, as
+long as a user's, and with as many iterations. A token that does not exist costs the same work as one that does.
 """
 
 from __future__ import annotations
@@ -11,26 +12,53 @@ import hmac
 import secrets
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+import trio
+
 from kafkapy.security.principal import KafkaPrincipal, user
 from kafkapy.security.sasl.exchange import LoginRefused
 from kafkapy_wire.sasl import scram
 from kafkapy_wire.sasl.scram import InvalidScramMessage, ScramKeys
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from kafkapy_wire.sasl.scram import ClientFirst
 
 TOKEN_AUTH: Final = "tokenauth"
 WRONG_ID: Final = "Authentication failed: Client requested an authorization id that is different from username"
-SALT_CHARACTERS: Final = 25
+_NOBODYS_KEYS: Final = {name: secrets.token_bytes(hashlib.new(name).digest_size) for name in scram.HASHES.values()}
+"""Stored keys for users and tokens that do not exist, by hash: they are refused, whatever the proof is."""
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
-class TokenKeys(NamedTuple):
-    """The keys of a delegation token, its owner, and when it expires, in milliseconds since the epoch."""
+class Token(NamedTuple):
+    """The owner of a delegation token, and when it expires, in milliseconds since the epoch."""
 
-    keys: ScramKeys
     owner: KafkaPrincipal
     expires_ms: int
+
+
+class Likeness(NamedTuple):
+    """What the salt and the iterations of an unknown user look like: as those of a user that there is."""
+
+    secret: bytes
+    """The same on all brokers, as long as the users are the same, and known to no client."""
+    iterations: int
+    salt_length: int
+    salt_is_text: bool
+    """In the digits of Apache Kafka's tools; else any bytes."""
+
+    def salt(self, mechanism: str, name: str) -> bytes:
+        """For one name it is always the same, as that of a real user is."""
+        seed = hmac.digest(self.secret, f"{mechanism}\0{name}".encode(), "sha256")
+        salt = hashlib.shake_256(seed).digest(self.salt_length)
+        return "".join(_DIGITS[byte % len(_DIGITS)] for byte in salt).encode() if self.salt_is_text else salt
+
+
+def likeness(keys: ScramKeys) -> Likeness:
+    """To the user with these keys."""
+    is_text = all(byte in _DIGITS.encode() for byte in keys.salt)
+    return Likeness(keys.stored_key, keys.iterations, len(keys.salt), is_text)
 
 
 class ScramCredentials(Protocol):
@@ -38,10 +66,12 @@ class ScramCredentials(Protocol):
 
     def keys_of(self, name: str, mechanism: str, /) -> ScramKeys | None: ...
 
-    def keys_of_token(self, token_id: str, mechanism: str, /) -> TokenKeys | None: ...
+    def token(self, token_id: str, /) -> Token | None: ...
 
-    def secret(self) -> bytes:
-        """The same on all brokers, as long as the users are the same, and known to no client."""
+    def keys_of_token(self, token_id: str, mechanism: str, /) -> ScramKeys | None:
+        """Of any id, whether there is such a token or not. None: tokens are not served. Takes milliseconds."""
+
+    def likeness(self, mechanism: str, /) -> Likeness: ...
 
 
 class ScramExchange:
@@ -51,32 +81,43 @@ class ScramExchange:
         self._credentials = credentials
         self._first: ClientFirst | None = None
         self._keys: ScramKeys | None = None
-        self._token: TokenKeys | None = None
+        self._token: Token | None = None
         self._nonce = ""
         self._server_first = ""
         self.principal: KafkaPrincipal | None = None
         self.expires_ms: float | None = None
 
-    def step(self, token: bytes, /) -> bytes:
+    def step(self, token: bytes, /) -> bytes | Awaitable[bytes]:
         try:
             if self._first is None:
-                return self._answer_first(scram.parse_client_first(token))
+                first = scram.parse_client_first(token)
+                return self._answer_token(first) if _is_token(first) else self._answer_user(first)
             return self._answer_final(token, self._first)
         except InvalidScramMessage as error:
             raise LoginRefused(str(error), name=None if self._first is None else self._first.name) from None
 
-    def _answer_first(self, first: ClientFirst) -> bytes:
-        if first.extensions.get(TOKEN_AUTH, "").lower() == "true":
-            self._token = self._credentials.keys_of_token(first.name, self._mechanism)
-            self._keys = None if self._token is None else self._token.keys
-        else:
-            self._keys = self._credentials.keys_of(first.name, self._mechanism)
-        invented = self._invented_salt(first.name)  # for known users, too: it takes the same time
+    def _answer_user(self, first: ClientFirst) -> bytes:
+        like = self._credentials.likeness(self._mechanism)
+        invented = like.salt(self._mechanism, first.name)  # for known users, too: it takes the same time
+        self._keys = keys = self._credentials.keys_of(first.name, self._mechanism)
+        if keys is None:
+            return self._answer_first(first, invented, like.iterations)
+        return self._answer_first(first, keys.salt, keys.iterations)
+
+    async def _answer_token(self, first: ClientFirst) -> bytes:
+        # In a thread, as it takes milliseconds; and of tokens that do not exist, too, as it would tell which do.
+        keys = await trio.to_thread.run_sync(self._credentials.keys_of_token, first.name, self._mechanism)
+        self._token = self._credentials.token(first.name)
+        self._keys = None if self._token is None else keys
+        if keys is None:
+            like = self._credentials.likeness(self._mechanism)
+            return self._answer_first(first, like.salt(self._mechanism, first.name), like.iterations)
+        return self._answer_first(first, keys.salt, keys.iterations)
+
+    def _answer_first(self, first: ClientFirst, salt: bytes, iterations: int) -> bytes:
         # Whom a token stands for is not known to the client, so only the token's own id can be asked for.
         if first.authorization_id and first.authorization_id != first.name:
             raise LoginRefused(WRONG_ID, shown=WRONG_ID, name=first.name)
-        salt = invented if self._keys is None else self._keys.salt
-        iterations = scram.ITERATIONS_MIN if self._keys is None else self._keys.iterations
         self._first = first
         self._nonce = first.nonce + secrets.token_urlsafe(24)
         self._server_first = f"r={self._nonce},s={scram.base64_text(salt)},i={iterations}"
@@ -91,7 +132,7 @@ class ScramExchange:
             raise LoginRefused(reason, name=first.name)
         message = f"{first.bare},{self._server_first},{final.before_proof}".encode()
         keys = self._keys
-        stored_key = hashlib.new(self._hash, self._nonce.encode()).digest() if keys is None else keys.stored_key
+        stored_key = _NOBODYS_KEYS[self._hash] if keys is None else keys.stored_key
         is_right = scram.proves_password(self._hash, stored_key, message, final.proof)
         if keys is None or not is_right:
             raise LoginRefused(self._why_refused(first), name=first.name)
@@ -108,14 +149,13 @@ class ScramExchange:
         """For the log; the client gets one answer for all of it."""
         if self._keys is not None:
             return "wrong password"
-        if first.extensions.get(TOKEN_AUTH, "").lower() == "true":
+        if _is_token(first):
             return "there is no such delegation token"
         return (
             f"this user has no credentials for {self._mechanism}: make them with kafkapy users add, or those of the "
             "first user with kafkapy format --add-scram"
         )
 
-    def _invented_salt(self, name: str) -> bytes:
-        """A salt as Apache Kafka's tools make them; for one name it is always the same, as that of a real user is."""
-        digest = hmac.digest(self._credentials.secret(), f"{self._mechanism}\0{name}".encode(), "sha256")
-        return "".join(_DIGITS[byte % len(_DIGITS)] for byte in digest[:SALT_CHARACTERS]).encode()
+
+def _is_token(first: ClientFirst) -> bool:
+    return first.extensions.get(TOKEN_AUTH, "").lower() == "true"
