@@ -67,8 +67,8 @@ class ControlledNodes:
         self.snapshots = snapshots
         self.bugs = Bugs()
         """Mistakes that operations have met."""
-        self.settings_at_start = dict(self.image.configs)
-        """Those that are kept in the metadata: `reset` goes back to them."""
+        self.image_at_start = self.image
+        """What the metadata had: `reset` goes back to its settings, users, ACLs, quotas, tokens and features."""
         self.topics_at_start: Mapping[str, int | Mapping[str, object]] = {}
         """Those that the cluster was asked to begin with: `reset` makes them anew."""
         self.origin: Beginning | None = None

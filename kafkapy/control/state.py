@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -12,6 +14,8 @@ from kafkapy.control.members import join_all, set_rack
 from kafkapy.control.nodes import LOOK_AGAIN_SECONDS, check
 from kafkapy.control.seeding import apply_seed_at_start, seed_of
 from kafkapy.control.topics import create_topic
+from kafkapy_controller.decision import RECORDS_PER_DECISION_MAX, Decision, Steps
+from kafkapy_controller.image_difference import difference
 from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicsResponse, DeleteTopicState
 from kafkapy_wire.messages.incremental_alter_configs import (
     AlterableConfig,
@@ -21,10 +25,12 @@ from kafkapy_wire.messages.incremental_alter_configs import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from kafkapy.control.nodes import Beginning, ControlledNodes
+    from kafkapy_controller.image import MetadataImage
+    from kafkapy_controller.metadata_records import MetadataRecord
 
 TIMEOUT_MS = 10_000
 NAME_CHARACTERS_MAX = 60
@@ -38,7 +44,8 @@ LEFT_OUT = shutil.ignore_patterns("*-delete", "*.deleted", "*.cleaned", "*.tmp")
 
 async def reset(nodes: ControlledNodes) -> None:
     """Bring the cluster back to its start: only the topics that it began with, and these as they were (empty, or
-    as its seed has them), no other groups, no transactions, no settings changed since, no faults, an empty recording.
+    as its seed has them), no other groups, no transactions, no faults, an empty recording; settings, users, ACLs,
+    quotas, delegation tokens and features as they were.
 
     Nodes that were stopped, killed or paused run, in their first racks, cut links are healed, every broker has its part
     in the cluster again, and time goes with the machine's again. Ports and connections stay: a client that is still
@@ -56,6 +63,8 @@ async def reset(nodes: ControlledNodes) -> None:
         if nodes.origin is None:
             await nodes.start(nodes.changing)
             await join_all(nodes)
+            for node in nodes.running():
+                node.parts.loggers.restore()
             for node in nodes.brokers:
                 if node.broker.strictness is not None:  # a test of retries wants the first time again
                     node.broker.producer_ids.begin_anew()
@@ -67,6 +76,7 @@ async def reset(nodes: ControlledNodes) -> None:
             for node in nodes.brokers:  # else tests leave more in a minute than a stop has time to delete
                 node.housekeeping.remove_deleted_soon()
             await _forget_settings(nodes)
+            await _forget_who_may_what(nodes)
         else:
             await _go_back_to(nodes, nodes.origin)
         await create_topics_of_start(nodes)
@@ -139,7 +149,7 @@ async def _forget_settings(nodes: ControlledNodes) -> None:
     for (kind, name), settings in nodes.image.configs.items():
         if kind == TOPIC_RESOURCE:
             continue
-        before = nodes.settings_at_start.get((kind, name), {})
+        before = nodes.image_at_start.resource_configs(kind, name)
         changes = [AlterableConfig(name=each, config_operation=DELETE) for each in settings.keys() - before.keys()] + [
             AlterableConfig(name=each, config_operation=SET, value=value)
             for each, value in before.items()
@@ -155,6 +165,36 @@ async def _forget_settings(nodes: ControlledNodes) -> None:
     for response in answer.responses:
         check(response.error_code, response.error_message)
     await _follow(nodes)
+
+
+async def _forget_who_may_what(nodes: ControlledNodes) -> None:
+    """Users, ACLs, quotas, delegation tokens and the levels of features, back to those of the start."""
+    while any(True for _ in _to_the_start(nodes, nodes.image)):
+        controller = nodes.node(await nodes.controller()).parts.controller
+        with nodes.patience("the active controller to go back to the users, ACLs and quotas of the start"):
+            decided = await controller.commit_in_steps(partial(_decide_the_start, nodes))
+            await decided.wait()
+        await _follow(nodes)
+
+
+def _decide_the_start(nodes: ControlledNodes, image: MetadataImage) -> Steps[Decision[None]]:
+    yield
+    return Decision(list(islice(_to_the_start(nodes, image), RECORDS_PER_DECISION_MAX)), None)
+
+
+def _to_the_start(nodes: ControlledNodes, image: MetadataImage) -> Iterator[MetadataRecord]:
+    """Records that are not there where nothing has changed."""
+    start = nodes.image_at_start
+    return difference(
+        image,
+        image._replace(
+            features=start.features,
+            client_quotas=start.client_quotas,
+            scram_credentials=start.scram_credentials,
+            acls=start.acls,
+            delegation_tokens=start.delegation_tokens,
+        ),
+    )
 
 
 async def _follow(nodes: ControlledNodes) -> None:
