@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 NOT_IN_SHUTDOWN: Final = -1
 NO_OFFSET: Final = -1
+NO_EPOCH: Final = -1
 FOREVER: Final = inf
 
 VERY_LATE: Final = 0.5
@@ -42,12 +43,14 @@ class BrokerControlState(Enum):
 class _Session:
     """What is known of one registration of a broker."""
 
-    __slots__ = ("contact_ms", "epoch", "metadata_offset", "registration_offset", "shutdown_offset")
+    __slots__ = ("contact_ms", "ended_epoch", "epoch", "metadata_offset", "registration_offset", "shutdown_offset")
 
     def __init__(self, epoch: int, registration_offset: int) -> None:
         self.epoch = epoch
         self.registration_offset = registration_offset
         """The broker has caught up once it has replayed the record there."""
+        self.ended_epoch = NO_EPOCH
+        """In which the run before it has ended in order, as long as the broker has not been unfenced in this epoch."""
         self.contact_ms: float | None = None
         """Of the last heartbeat; None before the first one, and after the session has timed out."""
         self.metadata_offset: float = NO_OFFSET
@@ -91,13 +94,27 @@ class BrokerHeartbeats:
         session = self._session(broker)
         session.contact_ms = session.metadata_offset = FOREVER
 
-    def note_registered(self, broker_id: int, epoch: int, registration_offset: int) -> None:
-        """The broker has registered by the record at that offset. With a new epoch its former session is over."""
+    def note_registered(
+        self, broker_id: int, epoch: int, registration_offset: int, ended_epoch: int = NO_EPOCH
+    ) -> None:
+        """The broker has registered by the record at that offset. With a new epoch its former session is over.
+
+        `ended_epoch`: in which its run before has ended in order.
+        """
         session = self._sessions.get(broker_id)
         if session is None or session.epoch != epoch:
-            self._sessions[broker_id] = _Session(epoch, registration_offset)
+            session = self._sessions[broker_id] = _Session(epoch, registration_offset)
+            session.ended_epoch = ended_epoch
         else:
             session.registration_offset = registration_offset
+
+    def note_unfenced(self, broker: BrokerImage) -> None:
+        """From now on the broker may be in sync, and how its run ends matters."""
+        self._session(broker).ended_epoch = NO_EPOCH
+
+    def ended_epoch(self, broker: BrokerImage) -> int:
+        """In which the run before this registration has ended in order; -1: it has not, or this one was unfenced."""
+        return self._session(broker).ended_epoch
 
     def take_expired(self, image: MetadataImage, now_ms: float) -> list[BrokerImage]:
         """The unfenced brokers whose session has timed out since the last call.

@@ -184,16 +184,23 @@ def _check_range(name: str, level: int, low: int, high: int) -> None:
         )
 
 
-def shutdown_before(image: MetadataImage, request: BrokerRegistrationRequest, version: int) -> Transition | None:
+def shutdown_before(
+    image: MetadataImage, request: BrokerRegistrationRequest, version: int, ended_epoch: int = NO_EPOCH
+) -> Transition | None:
     """How the former incarnation of the broker has ended; None: it has not, this is the same one.
 
-    `version` is the request's.
+    `version` is the request's. `ended_epoch`: the former incarnation, which was never unfenced, has found that the one
+    before it had ended in order in that epoch. If its disk still says so, it has ended in order itself, before it heard
+    that it was registered. Apache Kafka takes that for a crash, after which the broker may not lead.
     """
     existing = image.brokers.get(request.broker_id)
     if existing is not None and existing.incarnation_id == request.incarnation_id:
         return None
     has_previous_epoch = version >= FIRST_VERSION_WITH_PREVIOUS_EPOCH
-    return shutdown_of(image, request.broker_id, request.previous_broker_epoch if has_previous_epoch else NO_EPOCH)
+    previous_epoch = request.previous_broker_epoch if has_previous_epoch else NO_EPOCH
+    if previous_epoch == ended_epoch != NO_EPOCH:
+        return Transition.CLEAN_SHUTDOWN
+    return shutdown_of(image, request.broker_id, previous_epoch)
 
 
 def shutdown_of(image: MetadataImage, broker_id: int, previous_epoch: int) -> Transition:

@@ -13,7 +13,9 @@ Errors  INCONSISTENT_CLUSTER_ID        the broker belongs to another cluster
         KAFKA_STORAGE_ERROR            the metadata log cannot be written
 A broker whose former incarnation was killed may have lost records: it leaves every ISR, and is no eligible leader any
 more. One that stopped in order may stay eligible. The same incarnation may register again, and keeps its epoch.
-Differs: to an unknown security protocol Apache Kafka answers UNKNOWN_SERVER_ERROR, and its controller resigns.
+Differs: to an unknown security protocol Apache Kafka answers UNKNOWN_SERVER_ERROR, and its controller resigns. A broker
+that stopped in order before it heard of its registration stays eligible, too; Apache Kafka takes that for a crash, and
+may lose what only this broker has.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import trio
 from kafkapy.metadata.broker_changes import PARTITIONS_PER_PIECE, carry_out, change_in_pieces, change_most_partitions
 from kafkapy.metadata.isr_senders import IsrSenders
 from kafkapy.turns import Turn
-from kafkapy_controller.broker_heartbeats import BrokerControlState, BrokerHeartbeats
+from kafkapy_controller.broker_heartbeats import NO_EPOCH, BrokerControlState, BrokerHeartbeats
 from kafkapy_controller.broker_transitions import (
     Transition,
     check_broker_epoch,
@@ -147,21 +147,22 @@ class BrokerControl:
         self._check_active()
         self._check_registration(request, cluster_id)
         existing = self._controller.image.brokers.get(request.broker_id)
-        shutdown = shutdown_before(self._controller.image, request, version)
+        shutdown = self._shutdown_before(request, version)
         keys = None
         if existing is not None and shutdown is not None:
             keys = await change_most_partitions(self._controller, existing, shutdown)
         # Another broker may have registered with the id meanwhile.
         registration = self._check_registration(request, cluster_id)
         image, controller = self._controller.image, self._controller
-        shutdown = shutdown_before(image, request, version)
+        shutdown = self._shutdown_before(request, version)
         decision = decide_register_broker(
             image, controller.topic_rules, registration, shutdown, controller.end_offset, keys
         )
+        ended_epoch = self._ended_epoch(request, shutdown)
         answer = controller.commit(decision)
         broker = controller.image.brokers.get(request.broker_id)
         if broker is not None and broker.epoch == decision.response:
-            self._heartbeats.note_registered(broker.broker_id, broker.epoch, controller.end_offset - 1)
+            self._heartbeats.note_registered(broker.broker_id, broker.epoch, controller.end_offset - 1, ended_epoch)
         epoch = await answer.wait()
         logger.info(
             "broker %d has registered with epoch %d%s",
@@ -170,6 +171,20 @@ class BrokerControl:
             _said_of(shutdown) if existing is not None else "",
         )
         return BrokerRegistrationResponse(broker_epoch=epoch)
+
+    def _shutdown_before(self, request: BrokerRegistrationRequest, version: int) -> Transition | None:
+        image = self._controller.image
+        existing = image.brokers.get(request.broker_id)
+        ended_epoch = NO_EPOCH if existing is None else self._heartbeats.ended_epoch(existing)
+        return shutdown_before(image, request, version, ended_epoch)
+
+    def _ended_epoch(self, request: BrokerRegistrationRequest, shutdown: Transition | None) -> int:
+        """In which the run before the one that registers has ended in order; NO_EPOCH: it has not."""
+        former = self._controller.image.brokers.get(request.broker_id)
+        if former is None or shutdown is not Transition.CLEAN_SHUTDOWN:
+            return NO_EPOCH
+        told = request.previous_broker_epoch
+        return told if told in (former.epoch, self._heartbeats.ended_epoch(former)) else NO_EPOCH
 
     def _check_registration(self, request: BrokerRegistrationRequest, cluster_id: str) -> NodeRegistration:
         image = self._controller.image
@@ -189,6 +204,8 @@ class BrokerControl:
         )
         self._heartbeats.note_offset(broker, request.current_metadata_offset)
         if following is not current and not (broker.fenced and following.is_fenced):
+            if following is BrokerControlState.UNFENCED:
+                self._heartbeats.note_unfenced(broker)
             await carry_out(controller, broker, _TRANSITIONS[following])
             logger.info("broker %d was %s and is %s now", broker.broker_id, _WORDS[current], _WORDS[following])
         if following is BrokerControlState.CONTROLLED_SHUTDOWN:

@@ -194,6 +194,22 @@ def test_a_broker_that_was_killed_does_not() -> None:
     assert isr(after) == ((2,), (), 2)
 
 
+@pytest.mark.parametrize(
+    ("told", "ended", "version", "shutdown"),
+    [
+        (3, 3, 4, Transition.CLEAN_SHUTDOWN),
+        (3, 2, 4, Transition.UNCLEAN_SHUTDOWN),
+        (-1, -1, 4, Transition.UNCLEAN_SHUTDOWN),
+        (3, 3, 2, Transition.UNCLEAN_SHUTDOWN),  # a version without the field
+    ],
+)
+def test_a_run_that_was_never_unfenced_may_have_left_the_marker_of_the_run_before(
+    told: int, ended: int, version: int, shutdown: Transition
+) -> None:
+    asked = request(1, previous_broker_epoch=told)
+    assert shutdown_before(cluster([1, 2]), asked, version, ended) is shutdown
+
+
 def test_the_registration_comes_last_in_its_decision() -> None:
     image = with_topics(cluster([1, 2]), topic("a", assignments=[(0, [1, 2])]))
     checked = check_broker_registration(image, request(1), cluster_id=CLUSTER, has_session=False)

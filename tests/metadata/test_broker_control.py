@@ -36,7 +36,7 @@ from kafkapy_wire.messages.assign_replicas_to_dirs import (
 )
 from kafkapy_wire.messages.broker_heartbeat import BrokerHeartbeatRequest, BrokerHeartbeatResponse
 from kafkapy_wire.messages.broker_registration import BrokerRegistrationRequest, Feature, Listener
-from kafkapy_wire.messages.create_topics import CreatableReplicaAssignment, CreatableTopic
+from kafkapy_wire.messages.create_topics import CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig
 from kafkapy_wire.uuid import Uuid, random_uuid
 from tests.apis.topic_lab import Lab, lab
 
@@ -148,6 +148,35 @@ def test_a_broker_that_shows_how_its_last_run_ended_need_not_wait_for_its_sessio
     with pytest.raises(KafkaError) as refusal:
         node.run(node.controller.brokers.register(request, 4, node.broker.cluster_id))
     assert refusal.value.code is ErrorCode.DUPLICATE_BROKER_REGISTRATION, "an older run"
+
+
+def test_a_broker_that_stops_before_it_hears_of_its_registration_has_stopped_in_order(node: Lab) -> None:
+    """Its disk tells the epoch of the run before. Once it was unfenced, it may have been in sync: it has to tell its own."""
+
+    def register(previous_epoch: int) -> int:
+        node.broker.clock.advance(TIMEOUT_MS + 1)
+        request = registration(node, 2)
+        request.previous_broker_epoch = previous_epoch
+        node.run(node.controller.brokers.register(request, 4, node.broker.cluster_id))
+        return node.image.brokers[2].epoch
+
+    def is_eligible() -> bool:
+        return 2 in partitions(node, "orders")[0].eligible_leader_replicas
+
+    join(node, 2)
+    orders = assigned("orders", [1, 2])
+    orders.configs = [CreatableTopicConfig(name="min.insync.replicas", value="2")]
+    node.create(orders)
+    ended = node.image.brokers[2].epoch
+    unheard = register(ended)
+    assert is_eligible()
+    register(ended)
+    assert is_eligible(), "it has not heard of the registration"
+    assert unheard < register(ended), "nor of the next one"
+    assert is_eligible()
+    beat(node, 2)
+    register(ended)
+    assert not is_eligible()
 
 
 def test_heartbeats_of_former_registrations_are_stale(node: Lab) -> None:
