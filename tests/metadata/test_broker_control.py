@@ -151,7 +151,7 @@ def test_a_broker_that_shows_how_its_last_run_ended_need_not_wait_for_its_sessio
 
 
 def test_a_broker_that_stops_before_it_hears_of_its_registration_has_stopped_in_order(node: Lab) -> None:
-    """Its disk tells the epoch of the run before. Once it was unfenced, it may have been in sync: it has to tell its own."""
+    """Its disk tells the epoch of the run before. Once unfenced, it may have been in sync: it has to tell its own."""
 
     def register(previous_epoch: int) -> int:
         node.broker.clock.advance(TIMEOUT_MS + 1)
