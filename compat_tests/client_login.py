@@ -97,14 +97,17 @@ def environment(user: str) -> dict[str, str]:
     }
 
 
-def raw_connection(user: str, host: str, port: int, *, patience: float) -> Connection:
-    """One that has logged in. Raises OSError, ConnectionClosed."""
+def raw_connection(
+    user: str, host: str, port: int, *, patience: float, password: str | None = None, is_token: bool = False
+) -> Connection:
+    """One that has logged in. `is_token`: with a delegation token. Raises OSError, ConnectionClosed: it is refused."""
     where = directory()
     if where is None:
         return Connection(host, port, patience=patience)
     connection = _TlsConnection(host, port, patience=patience)
     try:
-        _log_in(connection, user)
+        exchange = ScramClient(MECHANISM, user, password or password_of(user), is_token=is_token)
+        _log_in(connection, exchange)
     except BaseException:
         connection.close()
         raise
@@ -122,13 +125,12 @@ class _TlsConnection(Connection):
             raise
 
 
-def _log_in(connection: Connection, user: str) -> None:
+def _log_in(connection: Connection, exchange: ScramClient) -> None:
     def ask(request: Any, version: int) -> Any:
         return connection.receive(api_key_of(request), version, connection.post(request, version))
 
     shaken = ask(SaslHandshakeRequest(mechanism=MECHANISM), 1)
     assert not shaken.error_code, shaken
-    exchange = ScramClient(MECHANISM, user, password_of(user))
     token: bytes | None = exchange.first()
     while token is not None:
         answer = ask(SaslAuthenticateRequest(auth_bytes=token), 2)

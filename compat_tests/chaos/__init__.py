@@ -8,7 +8,7 @@ programs        clients that are programs: Go, Java, aiokafka, kcat; what they p
 conversation    a program that does what it is told, a line at a time
 group_programs  members of groups and transactions in Go and Java, by conversation
 admin           clients that make, change and delete topics
-security        SASL_SSL on every listener, users and ACLs
+security        who its clients are where they log in, and their ACLs
 committed       committed offsets, asked for without a client library
 sequences       what must hold of idempotent producers beyond what was acknowledged
 groups          what must hold of groups: offsets never go back, and at rest every group has seen everything

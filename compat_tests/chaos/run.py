@@ -27,6 +27,7 @@ from compat_tests.chaos.troubles import FAILURES, Troubles
 from compat_tests.cluster.looking import librdkafka, until_coordinators_loaded
 from compat_tests.cluster.namespaces import Namespaces
 from compat_tests.cluster.processes import ClusterProcesses
+from compat_tests.cluster.secured import secured
 from compat_tests.crash import share_clients
 from compat_tests.crash.auditor import Auditor
 from compat_tests.crash.group_clients import CONSUMER_SETTINGS
@@ -99,7 +100,7 @@ class Chaos:
             settings: dict[str, str] = dict(SETTINGS)
             if self._is_secured:
                 hosts = [] if network is None else network.hosts
-                settings |= stack.enter_context(security.secured(self._directory / "certificates", hosts))
+                settings |= stack.enter_context(secured(self._directory / "certificates", hosts))
             cluster = ClusterProcesses(
                 self._directory / "nodes",
                 self._nodes,
