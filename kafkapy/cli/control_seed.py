@@ -30,7 +30,7 @@ def file_in(operation: str, words: list[str]) -> str | None:
     """The file that `seed` or `export` is given, taken out of its words; None: it has arguments only."""
     for word in words:
         name, equals, _ = word.partition("=")
-        if operation in NAMES and not (equals and name in ("seed", "topics", "groups", "records")):
+        if operation in NAMES and not (equals and name in ("seed", "topics", "groups", "records", "acls")):
             words.remove(word)
             return word
     return None

@@ -69,7 +69,9 @@ class SeedAtStart:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_give_up, stop, nursery.cancel_scope)
             counts = await self._applied(nodes)
-            mark.write_text(f"{counts.topics} topics, {counts.records} records, {counts.groups} groups\n")
+            mark.write_text(
+                f"{counts.topics} topics, {counts.records} records, {counts.groups} groups, {counts.acls} ACLs\n"
+            )
             nursery.cancel_scope.cancel()
 
     async def _applied(self, nodes: ControlledNodes) -> SeedCounts:

@@ -1,4 +1,4 @@
-"""Topics, records and committed offsets of running nodes as a seed, in JSON lines, a piece at a time.
+"""Topics, records, committed offsets and ACLs of running nodes as a seed, in JSON lines, a piece at a time.
 
 Records are those that a consumer with read_committed gets now, at their offsets; topics say where their partitions
 begin and end, so that a seed makes the same ones, gaps included.
@@ -18,7 +18,7 @@ from kafkapy.control.values import SeedCounts
 from kafkapy.nearest import did_you_mean
 from kafkapy.seeds.entries import SeedGroup, SeedRecord, SeedTopic
 from kafkapy.seeds.invalid_seed import Place
-from kafkapy.seeds.json_lines import group_line, record_line, topic_line
+from kafkapy.seeds.json_lines import acl_line, group_line, record_line, topic_line
 from kafkapy.turns import Turn
 from kafkapy_wire.records import decode_records
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from kafkapy.control.nodes import ControlledNodes
+    from kafkapy_controller.acl import Acl
     from kafkapy_wire.records import Record
 
 PIECE_BYTES: Final = 256 * 1024
@@ -37,11 +38,18 @@ class Export:
     """What is to be exported of running nodes, decided when it begins: later records and groups are left out."""
 
     def __init__(
-        self, nodes: ControlledNodes, topics: Sequence[SeedTopic], groups: Sequence[str], *, with_records: bool
+        self,
+        nodes: ControlledNodes,
+        topics: Sequence[SeedTopic],
+        groups: Sequence[str],
+        acls: Sequence[Acl],
+        *,
+        with_records: bool,
     ) -> None:
         self._nodes = nodes
         self._topics = topics
         self._groups = groups
+        self._acls = acls
         self._with_records = with_records
         self._record_count = 0
         self._group_count = 0
@@ -49,7 +57,9 @@ class Export:
     @property
     def counts(self) -> SeedCounts:
         """Of what was given out so far."""
-        return SeedCounts(topics=len(self._topics), records=self._record_count, groups=self._group_count)
+        return SeedCounts(
+            topics=len(self._topics), records=self._record_count, groups=self._group_count, acls=len(self._acls)
+        )
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
         """Whole lines, many at a time. Raises KafkaError, LookupError: a partition has lost its leader."""
@@ -87,6 +97,9 @@ class Export:
                 self._group_count += 1
                 yield group_line(SeedGroup(NOWHERE, group_id, offsets))
             await turn.share()
+        for acl in self._acls:
+            yield acl_line(acl)
+            await turn.share()
 
 
 def _exported(topic: str, partition: int, record: Record) -> SeedRecord:
@@ -118,8 +131,9 @@ async def export(
     topics: Sequence[str] | None = None,
     groups: Sequence[str] | None = None,
     records: bool = True,
+    acls: bool = True,
 ) -> Export:
-    """Topics, records and committed offsets as a seed, in JSON lines: all of them, or those that are named.
+    """Topics, records, committed offsets and ACLs as a seed, in JSON lines: all of them, or those that are named.
 
     Raises LookupError: there is no such topic or group, or a partition has no leader; KafkaError.
     """
@@ -132,6 +146,7 @@ async def export(
         nodes,
         [_described(nodes, name) for name in wanted],
         known if groups is None else list(dict.fromkeys(groups)),
+        sorted(nodes.image.acls.values()) if acls else [],
         with_records=records,
     )
 
@@ -142,9 +157,10 @@ async def export_to_file(
     topics: Sequence[str] | None = None,
     groups: Sequence[str] | None = None,
     records: bool = True,
+    acls: bool = True,
 ) -> SeedCounts:
     """Write a file of JSON lines; it is there when it is whole. Raises LookupError, KafkaError, OSError."""
-    exported = await export(nodes, topics, groups, records)
+    exported = await export(nodes, topics, groups, records, acls)
     unfinished = Path(f"{path}.unfinished")
     try:
         async with await trio.open_file(unfinished, "wb") as file:

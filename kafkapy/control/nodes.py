@@ -20,7 +20,7 @@ from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.errors import KafkaError, error_code
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from kafkapy.control.clocks import NodeClocks
@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from kafkapy.partitions.partition import Partition
     from kafkapy.recording import Recording
     from kafkapy.seeds import Seed
+    from kafkapy_controller.decision import Decision, Steps
     from kafkapy_controller.image import MetadataImage, PartitionImage, TopicImage
     from kafkapy_wire.message import Message
 
 R = TypeVar("R", bound="Message")
+T = TypeVar("T")
 
 CLIENT_ID = "kafkapy-control"
 LOOPBACK = "127.0.0.1"
@@ -241,6 +243,19 @@ class ControlledNodes:
         """The answer of the active controller, wherever it is; errors are in it. Raises NotYet."""
         node = self.node(await self.controller())
         return await self._answer(request, NodeContext(node.parts, _client(node)), response_class)
+
+    async def decide(self, decide: Callable[[MetadataImage], Steps[Decision[T]]], wanted: str) -> T:
+        """What the active controller decides, when its records are committed. Raises NotYet, KafkaError."""
+        controller = self.node(await self.controller()).parts.controller
+        with self.patience(wanted):
+            return await (await controller.commit_in_steps(decide)).wait()
+        raise AssertionError("an end of patience is an error")
+
+    async def follow(self) -> None:
+        """Until every broker has the newest image."""
+        newest = max(node.parts.metadata.image.offset for node in self.running())  # a controller's, as a rule
+        while any(node.broker.metadata.image.offset < newest for node in self.brokers):  # noqa: ASYNC110  # for a moment
+            await trio.sleep(LOOK_AGAIN_SECONDS)
 
     async def _answer(self, request: Message, context: NodeContext, response_class: type[R]) -> R:
         key = ApiKey(type(request).__schema__.api_key)

@@ -1,8 +1,8 @@
 """Seeds applied to running nodes: all of a seed, or nothing of it.
 
-A seed is looked through twice before anything is changed: first by itself, then against the topics and groups that are
-there. What can fail afterwards is the cluster, as by a full disk; then the topics and groups that the seed has made are
-deleted again.
+A seed is looked through twice before anything is changed: first by itself, then against the topics, groups and ACLs
+that are there. What can fail afterwards is the cluster, as by a full disk; then the topics, groups and ACLs that the
+seed has made are deleted again.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import trio
 
 from kafkapy.control.groups import NewCommit, commit, delete_group, describe_group, list_groups
 from kafkapy.control.nodes import LOOK_AGAIN_SECONDS, check
+from kafkapy.control.seed_acls import check_acls, create_acls, delete_acls
 from kafkapy.control.seed_records import PartitionWriter, batch_bytes_max, fits
 from kafkapy.control.topics import delete_topics
 from kafkapy.control.values import SeedCounts
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from kafkapy.partitions.partition import Partition
     from kafkapy.seeds.entries import SeedGroup, SeedTopic
     from kafkapy.settings import TopicSettings
+    from kafkapy_controller.acl import Acl
 
 DEFAULT: Final = -1
 TIMEOUT_MS: Final = 30_000
@@ -52,7 +54,7 @@ FIELDS_OF_REFUSALS: Final = {
 
 
 async def seed(nodes: ControlledNodes, seed: Mapping[str, Any]) -> SeedCounts:
-    """Make topics, store records and commit offsets: all of it, or nothing where something is wrong.
+    """Make topics, store records, commit offsets, make ACLs: all of it, or nothing where something is wrong.
 
     `{"topics": {"orders": 3}, "records": {"orders": [{"key": "alice", "value": "1 tea"}]}, "groups": {"shop":
     {"orders": {"0": 1}}}}`. A body of JSON lines (Content-Type: application/jsonl) is a seed of any length.
@@ -87,6 +89,7 @@ async def _apply(nodes: ControlledNodes, seed: Seed, plan: Plan) -> SeedCounts:
     target = _Target(nodes, plan)
     await target.check_topics()
     await target.check_groups()
+    target.new_acls = check_acls(nodes, plan)
     await _check_records(seed, target)
     applied = False
     try:
@@ -94,22 +97,24 @@ async def _apply(nodes: ControlledNodes, seed: Seed, plan: Plan) -> SeedCounts:
         await _store_records(seed, target)
         for group in plan.groups.values():
             await commit(nodes, group.group_id, _commits(group))
+        await create_acls(nodes, target.new_acls)
         applied = True
     finally:
         if not applied:
             with trio.move_on_after(UNDO_SECONDS, shield=True):
                 await target.undo()
-    return SeedCounts(topics=len(plan.topics), records=plan.record_count, groups=len(plan.groups))
+    return SeedCounts(topics=len(plan.topics), records=plan.record_count, groups=len(plan.groups), acls=len(plan.acls))
 
 
 class _Target:
-    """The topics that a seed is about, those that exist and those that it makes; and its groups."""
+    """The topics that a seed is about, those that exist and those that it makes; its groups and ACLs."""
 
     def __init__(self, nodes: ControlledNodes, plan: Plan) -> None:
         self.nodes = nodes
         self.plan = plan
         self.new = [topic for name, topic in plan.topics.items() if name not in nodes.image.topics]
         self.partition_counts: dict[str, int] = {}
+        self.new_acls: list[Acl] = []
         self._new_groups: list[str] = []
         self._settings: dict[str, TopicSettings] = {}
         self._made_topics = False
@@ -246,6 +251,7 @@ class _Target:
 
     async def undo(self) -> None:
         """Delete what was made."""
+        await delete_acls(self.nodes, self.new_acls)
         for group_id in self._new_groups:
             try:
                 await delete_group(self.nodes, group_id)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from kafkapy.control.members import join_all, set_rack
-from kafkapy.control.nodes import LOOK_AGAIN_SECONDS, check
+from kafkapy.control.nodes import check
 from kafkapy.control.seeding import apply_seed_at_start, seed_of
 from kafkapy.control.topics import create_topic
 from kafkapy_controller.decision import RECORDS_PER_DECISION_MAX, Decision, Steps
@@ -140,7 +140,7 @@ async def _delete_topics(nodes: ControlledNodes) -> None:
     answer = await nodes.ask_controller(DeleteTopicsRequest(topics=wanted, timeout_ms=TIMEOUT_MS), DeleteTopicsResponse)
     for topic in answer.responses:
         check(topic.error_code, topic.error_message)
-    await _follow(nodes)
+    await nodes.follow()
 
 
 async def _forget_settings(nodes: ControlledNodes) -> None:
@@ -164,17 +164,15 @@ async def _forget_settings(nodes: ControlledNodes) -> None:
     )
     for response in answer.responses:
         check(response.error_code, response.error_message)
-    await _follow(nodes)
+    await nodes.follow()
 
 
 async def _forget_who_may_what(nodes: ControlledNodes) -> None:
     """Users, ACLs, quotas, delegation tokens and the levels of features, back to those of the start."""
     while any(True for _ in _to_the_start(nodes, nodes.image)):
-        controller = nodes.node(await nodes.controller()).parts.controller
-        with nodes.patience("the active controller to go back to the users, ACLs and quotas of the start"):
-            decided = await controller.commit_in_steps(partial(_decide_the_start, nodes))
-            await decided.wait()
-        await _follow(nodes)
+        wanted = "the active controller to go back to the users, ACLs and quotas of the start"
+        await nodes.decide(partial(_decide_the_start, nodes), wanted)
+        await nodes.follow()
 
 
 def _decide_the_start(nodes: ControlledNodes, image: MetadataImage) -> Steps[Decision[None]]:
@@ -195,13 +193,6 @@ def _to_the_start(nodes: ControlledNodes, image: MetadataImage) -> Iterator[Meta
             delegation_tokens=start.delegation_tokens,
         ),
     )
-
-
-async def _follow(nodes: ControlledNodes) -> None:
-    """Wait until every broker has the newest image."""
-    newest = max(node.parts.metadata.image.offset for node in nodes.running())  # a controller's, as a rule
-    while any(node.broker.metadata.image.offset < newest for node in nodes.brokers):  # noqa: ASYNC110  # for a moment
-        await trio.sleep(LOOK_AGAIN_SECONDS)
 
 
 async def take_snapshot(nodes: ControlledNodes, name: str) -> None:

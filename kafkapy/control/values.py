@@ -242,3 +242,4 @@ class SeedCounts:
     topics: int
     records: int
     groups: int
+    acls: int = 0

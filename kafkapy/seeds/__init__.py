@@ -1,7 +1,7 @@
-"""Seeds: topics, records and committed offsets in a file, for a broker to begin with. Knows no broker.
+"""Seeds: topics, records, committed offsets and ACLs in a file, for a broker to begin with. Knows no broker.
 
 invalid_seed   a seed is refused: where, why, what was probably meant
-entries        a topic, its records, a group: what a seed says of each
+entries        a topic, its records, a group, an ACL: what a seed says of each
 json_lines     an entry as a line of JSON, read and written
 document       entries in one object: a dictionary of Python's, or a YAML file
 yaml_file      such an object in YAML, with its line numbers

@@ -7,22 +7,23 @@ records:
     - {key: alice, value: 1 tea}
 groups:
   shop: {orders: {0: 1}}
+acls:
+  - {principal: "User:alice", operation: read, resource_type: topic, resource_name: orders}
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from kafkapy.seeds.entries import read_group, read_record, read_topic
+from kafkapy.seeds.entries import read_acl, read_group, read_record, read_topic
 from kafkapy.seeds.invalid_seed import Place, shown
-from kafkapy.seeds.json_lines import ACL_KINDS, NO_ACLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kafkapy.seeds.entries import Entry, SeedGroup, SeedRecord, SeedTopic
+    from kafkapy.seeds.entries import Entry, SeedAcl, SeedGroup, SeedRecord, SeedTopic
 
-NAMES: Final = ("topics", "records", "groups")
+NAMES: Final = ("topics", "records", "groups", "acls")
 
 
 class PlacedDict(dict[str, Any]):
@@ -51,8 +52,6 @@ def entries_of(document: object, file: str | None = None) -> Iterator[Entry]:
     if not isinstance(document, dict):
         raise top.refusal("", f"an object with {', '.join(NAMES)} is expected, not {shown(document)}")
     for name in document:
-        if str(name) in ACL_KINDS:
-            raise _place(document, name, top).refusal(str(name), NO_ACLS)
         if name not in NAMES:
             raise _place(document, name, top).unknown(str(name), "a seed has no such part", str(name), NAMES)
     for part, read in (("topics", _topics), ("records", _records), ("groups", _groups)):
@@ -61,6 +60,7 @@ def entries_of(document: object, file: str | None = None) -> Iterator[Entry]:
             if not isinstance(within, dict):
                 raise _place(document, part, top).refusal(part, f"an object is expected, not {shown(within)}")
             yield from read(within, top)
+    yield from _acls(document, top)
 
 
 def _topics(topics: dict[str, Any], top: Place) -> Iterator[SeedTopic]:
@@ -89,6 +89,19 @@ def _groups(groups: dict[str, Any], top: Place) -> Iterator[SeedGroup]:
     for group_id, offsets in groups.items():
         place = _place(groups, group_id, top, f"groups.{group_id}.", offsets, ("group", "offsets"))
         yield read_group(group_id if not isinstance(group_id, int) else str(group_id), offsets, place)
+
+
+def _acls(document: dict[str, Any], top: Place) -> Iterator[SeedAcl]:
+    listed = document.get("acls")
+    if listed is None:
+        return
+    if not isinstance(listed, list | tuple):
+        raise _place(document, "acls", top).refusal("acls", f"a list is expected, not {shown(listed)}")
+    for number, each in enumerate(listed):
+        place = _place(listed, number, top, f"acls[{number}].", each)
+        if not isinstance(each, dict):
+            raise place.refusal("", f"an object is expected, not {shown(each)}")
+        yield read_acl(each, place)
 
 
 def _is_bytes(value: dict[str, Any]) -> bool:

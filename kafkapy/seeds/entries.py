@@ -1,4 +1,4 @@
-"""What a seed says of a topic, a record and a group: read from plain values, whatever text they come from.
+"""What a seed says of a topic, a record, a group and an ACL: read from plain values, whatever text they come from.
 
 Keys, values and the values of headers are texts, null, `{"base64": ...}` for bytes and `{"json": ...}` for data that is
 stored as JSON.
@@ -14,9 +14,19 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from kafkapy.seeds.invalid_seed import shown
+from kafkapy_controller.acl import (
+    CLUSTER_NAME,
+    WILDCARD,
+    Acl,
+    AclOperation,
+    PatternType,
+    PermissionType,
+    ResourceType,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from enum import IntEnum
 
     from kafkapy.seeds.invalid_seed import Place
 
@@ -24,6 +34,7 @@ TOPIC_FIELDS: Final = ("topic", "partitions", "replicas", "settings", "offsets")
 RECORD_FIELDS: Final = ("topic", "partition", "offset", "timestamp", "key", "value", "headers", "timestamp_type")
 GROUP_FIELDS: Final = ("group", "offsets")
 COMMITTED_FIELDS: Final = ("offset", "metadata")
+ACL_FIELDS: Final = ("principal", "host", "operation", "permission", "resource_type", "resource_name", "pattern")
 TIMESTAMP_TYPES: Final = ("CREATE_TIME", "LOG_APPEND_TIME")
 PARTITIONS_MAX: Final = 2**31 - 1
 REPLICAS_MAX: Final = 2**15 - 1
@@ -70,7 +81,14 @@ class SeedGroup(NamedTuple):
     """By topic and partition: the offset, and the text that was committed with it."""
 
 
-Entry: TypeAlias = SeedTopic | SeedRecord | SeedGroup
+class SeedAcl(NamedTuple):
+    """An ACL that is to be there."""
+
+    place: Place
+    acl: Acl
+
+
+Entry: TypeAlias = SeedTopic | SeedRecord | SeedGroup | SeedAcl
 
 
 def read_topic(name: object, given: Mapping[str, Any], place: Place) -> SeedTopic:
@@ -123,6 +141,52 @@ def read_group(group_id: object, given: object, place: Place) -> SeedGroup:
     return SeedGroup(place, group_id, found)
 
 
+def read_acl(given: Mapping[str, Any], place: Place) -> SeedAcl:
+    """As `kafkapy acls list --json` prints it. Raises InvalidSeed."""
+    check_fields(given, ACL_FIELDS, "an ACL", place)
+    resource_type = _word(given.get("resource_type"), "resource_type", _RESOURCE_TYPES, place)
+    name = given.get("resource_name")
+    if name is None and resource_type == ResourceType.CLUSTER:
+        name = CLUSTER_NAME
+    return SeedAcl(
+        place,
+        Acl(
+            resource_type,
+            _name(name, "resource_name", place),
+            _word(given.get("pattern", "literal"), "pattern", _PATTERNS, place),
+            _name(given.get("principal"), "principal", place),
+            _name(given.get("host", WILDCARD), "host", place),
+            _word(given.get("operation"), "operation", _OPERATIONS, place),
+            _word(given.get("permission", "allow"), "permission", _PERMISSIONS, place),
+        ),
+    )
+
+
+def acl_fields(acl: Acl) -> dict[str, str]:
+    """What `read_acl` reads."""
+    return {
+        "principal": acl.principal,
+        "host": acl.host,
+        "operation": words_of(AclOperation(acl.operation)),
+        "permission": words_of(PermissionType(acl.permission_type)),
+        "resource_type": words_of(ResourceType(acl.resource_type)),
+        "resource_name": acl.resource_name,
+        "pattern": words_of(PatternType(acl.pattern_type)),
+    }
+
+
+def words_of(value: IntEnum) -> str:
+    """`TRANSACTIONAL_ID` -> `transactional-id`."""
+    return value.name.lower().replace("_", "-")
+
+
+_RESOURCE_TYPES, _OPERATIONS, _PERMISSIONS = (
+    {words_of(each): int(each) for each in kind if each.name != "ANY"}
+    for kind in (ResourceType, AclOperation, PermissionType)
+)
+_PATTERNS: Final = {words_of(each): int(each) for each in (PatternType.LITERAL, PatternType.PREFIXED)}
+
+
 def check_fields(given: Mapping[str, Any], known: Iterable[str], of: str, place: Place) -> None:
     """Raises InvalidSeed: there is a field that is not known."""
     known = tuple(known)
@@ -173,6 +237,16 @@ def _name(value: object, field: str, place: Place) -> str:
     if not isinstance(value, str) or not value:
         raise place.refusal(field, "it is missing" if value is None else f"a name is expected, not {shown(value)}")
     return value
+
+
+def _word(value: object, field: str, known: Mapping[str, int], place: Place) -> int:
+    """The number of one of a few words; Kafka's own capitals and underscores will do, too."""
+    if value is None:
+        raise place.refusal(field, f"it is missing: write one of {', '.join(known)}")
+    word = value.lower().replace("_", "-") if isinstance(value, str) else shown(value)
+    if word not in known:
+        raise place.unknown(field, f"{shown(value)} is none", word, known)
+    return known[word]
 
 
 def _whole(value: object, field: str, allowed: range, place: Place) -> int | None:

@@ -3,6 +3,7 @@
 {"kind": "topic", "topic": "orders", "partitions": 3, "settings": {"cleanup.policy": "compact"}}
 {"topic": "orders", "key": "alice", "value": "1 tea"}
 {"kind": "group", "group": "shop", "offsets": {"orders": {"0": 1}}}
+{"kind": "acl", "principal": "User:alice", "operation": "read", "resource_type": "topic", "resource_name": "orders"}
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kafkapy.seeds.entries import (
     GROUP_FIELDS,
+    SeedAcl,
     SeedGroup,
     SeedRecord,
     SeedTopic,
+    acl_fields,
     check_fields,
+    read_acl,
     read_group,
     read_record,
     read_topic,
@@ -29,14 +33,13 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from kafkapy.seeds.entries import Entry
+    from kafkapy_controller.acl import Acl
 
 END_BYTES: Final = 8_192
 """More than the line of an export that has broken off has."""
 LINE_BYTES_MAX: Final = 192 * 1024 * 1024
 """More than a record of Kafka's largest request has as base64."""
-KINDS: Final = ("topic", "record", "group")
-ACL_KINDS: Final = ("acl", "acls")
-NO_ACLS: Final = "a seed cannot have ACLs: leave them out, and make them with `kafkapy acls add`"
+KINDS: Final = ("topic", "record", "group", "acl")
 BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -76,8 +79,8 @@ def read_line(line: bytes, place: Place) -> Entry:
         case "group":
             check_fields(given, GROUP_FIELDS, "a group", place)
             return read_group(given.get("group"), given.get("offsets"), place)
-        case str() if kind.lower() in ACL_KINDS:
-            raise place.refusal("kind", NO_ACLS)
+        case "acl":
+            return read_acl(given, place)
     raise place.unknown("kind", f"there is no kind {shown(kind)}", str(kind), KINDS)
 
 
@@ -85,6 +88,8 @@ def line_of(entry: Entry) -> bytes:
     """With the end of the line, as the others."""
     if isinstance(entry, SeedRecord):
         return record_line(entry)
+    if isinstance(entry, SeedAcl):
+        return acl_line(entry.acl)
     return topic_line(entry) if isinstance(entry, SeedTopic) else group_line(entry)
 
 
@@ -119,6 +124,10 @@ def group_line(group: SeedGroup) -> bytes:
         committed = {"offset": offset, "metadata": metadata} if metadata else offset
         by_topic.setdefault(topic, {})[str(index)] = committed
     return _line({"kind": "group", "group": group.group_id, "offsets": by_topic})
+
+
+def acl_line(acl: Acl) -> bytes:
+    return _line({"kind": "acl", **acl_fields(acl)})
 
 
 def broken_off_line(reason: str) -> bytes:

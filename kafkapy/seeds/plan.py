@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from kafkapy.seeds.entries import SeedGroup, SeedRecord, SeedTopic
+from kafkapy.seeds.entries import SeedAcl, SeedGroup, SeedRecord, SeedTopic
 from kafkapy.turns import Turn
 
 if TYPE_CHECKING:
     from kafkapy.seeds.entries import Entry
     from kafkapy.seeds.seed import Seed
+    from kafkapy_controller.acl import Acl
 
 TOPICS_MAX: Final = 100_000
 GROUPS_MAX: Final = 100_000
+ACLS_MAX: Final = 100_000
 
 
 class Plan:
-    """The topics and groups of a seed, and which topics get records."""
+    """The topics, groups and ACLs of a seed, and which topics get records."""
 
     def __init__(self) -> None:
         self.topics: dict[str, SeedTopic] = {}
         self.groups: dict[str, SeedGroup] = {}
+        self.acls: dict[Acl, SeedAcl] = {}
+        """One that is there twice counts once."""
         self.record_counts: dict[str, int] = {}
         self.first_records: dict[str, SeedRecord] = {}
         """By topic: what to point at if there is no such topic."""
@@ -59,6 +63,10 @@ class Plan:
             if len(self.topics) >= TOPICS_MAX:
                 raise entry.place.refusal("topic", f"there are more than {TOPICS_MAX} topics")
             self.topics[entry.name] = entry
+        elif isinstance(entry, SeedAcl):
+            if len(self.acls) >= ACLS_MAX:
+                raise entry.place.refusal("", f"there are more than {ACLS_MAX} ACLs")
+            self.acls.setdefault(entry.acl, entry)
         else:
             assert isinstance(entry, SeedGroup)
             if entry.group_id in self.groups:

@@ -55,7 +55,7 @@ class _Document(NamedTuple):
 
 @dataclass(frozen=True)
 class Seed:
-    """What is to be there: topics, records, committed offsets. It can be pickled."""
+    """What is to be there: topics, records, committed offsets, ACLs. It can be pickled."""
 
     _parts: tuple[_Lines | _Document, ...]
 

@@ -389,12 +389,11 @@ class Kafka:
     # -- state
 
     def seed(self, seed: SeedSource) -> SeedCounts:
-        """Make topics, store records and commit offsets: all of it, or nothing where something is wrong.
+        """Make topics, store records, commit offsets, make ACLs: all of it, or nothing where something is wrong.
 
         From a file of JSON lines or YAML, a directory of such files, or an object: `{"topics": {"orders": 3},
         "records": {"orders": [{"key": "alice", "value": "1 tea"}]}, "groups": {"shop": {"orders": {"0": 1}}}}`.
-        Raises InvalidSeed: the file, the line, the field, the reason and the nearest valid choice; KafkaError.
-        """
+        Raises InvalidSeed: the file, the line, the field, the reason and the nearest valid choice; KafkaError."""
         return self._call(seeding.seed_from, seed_source(seed))
 
     def export(
@@ -404,12 +403,13 @@ class Kafka:
         topics: Sequence[str] | None = None,
         groups: Sequence[str] | None = None,
         records: bool = True,
+        acls: bool = True,
     ) -> SeedCounts:
-        """Write topics, committed records and offsets to a file of JSON lines that `seed` takes: all, or those named.
+        """Write topics, committed records, offsets and ACLs to a file of JSON lines for `seed`: all, or those named.
 
         Raises LookupError: there is no such topic or group; ValueError: the name of the file does not end in .jsonl.
         """
-        return self._call(export.export_to_file, export_path(path), topics, groups, records)
+        return self._call(export.export_to_file, export_path(path), topics, groups, records, acls)
 
     def reset(self) -> None:
         """Begin anew: the directory, topics (empty) and seed that `Kafka` was given: no other topics, groups,

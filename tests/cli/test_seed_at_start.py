@@ -41,7 +41,7 @@ def test_a_broker_begins_with_its_seed_and_gets_it_once(by_variable: bool, tmp_p
         with started("--data-dir", data, "--port", "0", *given, **variables) as broker:
             assert consumed(broker.port, "orders") == ["1 tea"]
             assert broker.stop()[0] == 0
-    assert (data / MARK).read_text() == "1 topics, 1 records, 1 groups\n"
+    assert (data / MARK).read_text() == "1 topics, 1 records, 1 groups, 0 ACLs\n"
 
 
 def failed(*words: str | Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,11 @@ import pytest
 
 from kafkapy.cli import main
 from kafkapy.control.export import Export
+from kafkapy.control.nodes import ControlledNodes
+from kafkapy.control.seed_acls import create_acls
 from kafkapy.control.seed_records import PartitionWriter
 from kafkapy.testing import InvalidSeed, Kafka, KafkaNotStarted, NewRecord
+from kafkapy_controller.acl import Acl
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 SEED: dict[str, Any] = {
@@ -359,13 +362,13 @@ def asked(
 
 def test_seeds_go_over_http(kafka: Kafka) -> None:
     status, answer, _ = asked(kafka, "/v1/seed", json.dumps({"seed": SEED}).encode())
-    assert (status, json.loads(answer)) == (200, {"topics": 2, "records": 3, "groups": 1})
+    assert (status, json.loads(answer)) == (200, {"topics": 2, "records": 3, "groups": 1, "acls": 0})
     status, lines, kind = asked(kafka, "/v1/export", None)
     assert (status, kind) == (200, "application/jsonl")
     before = state(kafka)
     kafka.reset()
     status, answer, _ = asked(kafka, "/v1/seed", lines, "application/x-ndjson; charset=utf-8")
-    assert (status, json.loads(answer)) == (200, {"topics": 2, "records": 3, "groups": 1})
+    assert (status, json.loads(answer)) == (200, {"topics": 2, "records": 3, "groups": 1, "acls": 0})
     assert state(kafka) == before
     assert asked(kafka, "/v1/export?topics=table&topics=orders&records=false", None)[1].count(b"\n") == 3
     status, answer, _ = asked(kafka, "/v1/export?topics=tabel", None)
@@ -403,14 +406,14 @@ def test_files_are_seeded_and_exported_from_a_shell(
     (tmp_path / "seeds" / "1.yaml").write_text("topics:\n  orders: 3\n")
     (tmp_path / "seeds" / "2.jsonl").write_text('{"topic": "orders", "value": "a"}\n')
     assert main(["control", "seed", str(tmp_path / "seeds")]) == 0
-    assert capsys.readouterr().out == "topics: 1\nrecords: 1\ngroups: 0\n"
+    assert capsys.readouterr().out == "topics: 1\nrecords: 1\ngroups: 0\nacls: 0\n"
     assert main(["control", "export", str(tmp_path / "state.jsonl"), "topics=orders"]) == 0
     assert main(["control", "export"]) == 0
     printed = capsys.readouterr().out
     assert printed == (tmp_path / "state.jsonl").read_text()
     assert printed.count("\n") == 2
     assert main(["control", "seed", 'seed={"topics": {"other": 1}}', "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"topics": 1, "records": 0, "groups": 0}
+    assert json.loads(capsys.readouterr().out) == {"topics": 1, "records": 0, "groups": 0, "acls": 0}
 
     def refused(*words: str) -> str:
         assert main(["control", *words]) in (1, 2)
@@ -453,3 +456,107 @@ def test_an_export_that_breaks_off_is_no_seed(
     with pytest.raises(KafkaError, match="it has moved"):
         kafka.export(tmp_path / "again.jsonl")
     assert [path.name for path in tmp_path.iterdir()] == ["state.jsonl"]
+
+
+# -- ACLs
+
+AUTHORIZER = {
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "super.users": "User:ANONYMOUS",
+}
+ACLS = [
+    {"principal": "User:alice", "operation": "read", "resource_type": "topic", "resource_name": "orders"},
+    {"principal": "User:bob", "operation": "IDEMPOTENT_WRITE", "resource_type": "cluster", "permission": "deny"},
+    {
+        "principal": "User:carol",
+        "host": "10.0.0.1",
+        "operation": "all",
+        "resource_type": "transactional-id",
+        "resource_name": "billing-",
+        "pattern": "prefixed",
+    },
+]
+
+
+@pytest.fixture(scope="module")
+def guarded_kafka() -> Iterator[Kafka]:
+    with Kafka(settings=AUTHORIZER) as kafka:
+        yield kafka
+        assert kafka.take_bugs() == []
+
+
+def acls_of(kafka: Kafka, capsys: pytest.CaptureFixture[str]) -> list[dict[str, str]]:
+    assert main(["acls", "list", "--json", "-b", kafka.bootstrap_servers]) == 0
+    found: list[dict[str, str]] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_acls_are_seeded_exported_and_begun_with(
+    guarded_kafka: Kafka, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kafka = guarded_kafka
+    kafka.reset()
+    assert kafka.seed({"topics": {"orders": 1}, "acls": [*ACLS, ACLS[0]]}).acls == 3
+    found = acls_of(kafka, capsys)
+    anybody = {"host": "*", "permission": "allow", "pattern": "literal"}
+    for wanted in (
+        {**anybody, **ACLS[0]},
+        {**anybody, **ACLS[1], "operation": "idempotent-write", "resource_name": "kafka-cluster"},
+        {**anybody, **ACLS[2]},
+    ):
+        assert wanted in found
+    assert len(found) == 3
+    assert kafka.export(tmp_path / "state.jsonl").acls == 3
+    assert kafka.export(tmp_path / "without.jsonl", acls=False).acls == 0
+    assert kafka.seed({"acls": ACLS}).acls == 3, "those that are there already"
+    kafka.reset()
+    assert acls_of(kafka, capsys) == []
+    with Kafka(seed=tmp_path / "state.jsonl", settings=AUTHORIZER) as other:
+        for _ in range(2):
+            assert acls_of(other, capsys) == found
+            assert main(["acls", "remove", "--all", "-b", other.bootstrap_servers]) == 0
+            capsys.readouterr()
+            other.reset()
+    # As `kafkapy acls list` prints them.
+    (tmp_path / "listed.jsonl").write_text("".join(json.dumps({"kind": "acl", **each}) + "\n" for each in found))
+    kafka.seed(tmp_path / "listed.jsonl")
+    assert acls_of(kafka, capsys) == found
+
+
+@pytest.mark.parametrize(
+    ("acl", "told"),
+    [
+        ({**ACLS[0], "principal": "alice"}, r"acls\[1\]: Could not parse principal from `alice`"),
+        ({**ACLS[0], "host": "10.0.0.0/99"}, r"acls\[1\]: Invalid CIDR notation '10.0.0.0/99'"),
+        ({**ACLS[1], "resource_name": "my-cluster"}, r"acls\[1\]: The only valid name for the CLUSTER resource is"),
+    ],
+)
+def test_an_acl_that_kafka_would_refuse_is_refused_before_anything_is_done(
+    guarded_kafka: Kafka, acl: dict[str, str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    guarded_kafka.reset()
+    with pytest.raises(InvalidSeed, match=told):
+        guarded_kafka.seed({"topics": {"orders": 1}, "acls": [ACLS[0], acl]})
+    assert guarded_kafka.topics() == []
+    assert acls_of(guarded_kafka, capsys) == []
+
+
+def test_acls_of_a_seed_that_fails_are_gone_again(
+    guarded_kafka: Kafka, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(nodes: ControlledNodes, acls: Sequence[Acl]) -> None:
+        await create_acls(nodes, acls)
+        raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, "the disk is full")
+
+    guarded_kafka.reset()
+    monkeypatch.setattr("kafkapy.control.seeding.create_acls", fail)
+    with pytest.raises(KafkaError, match="the disk is full"):
+        guarded_kafka.seed({"topics": {"orders": 1}, "acls": ACLS})
+    assert guarded_kafka.topics() == []
+    assert acls_of(guarded_kafka, capsys) == []
+
+
+def test_without_an_authorizer_a_seed_cannot_have_acls(kafka: Kafka) -> None:
+    with pytest.raises(InvalidSeed, match=r"acls\[0\]: the broker has no authorizer, so that ACLs mean nothing"):
+        kafka.seed({"topics": {"orders": 1}, "acls": ACLS})
+    assert kafka.topics() == []

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from kafkapy.seeds import Seed
-from kafkapy.seeds.entries import COMMITTED_FIELDS, GROUP_FIELDS, RECORD_FIELDS, TOPIC_FIELDS
+from kafkapy.seeds.entries import ACL_FIELDS, COMMITTED_FIELDS, GROUP_FIELDS, RECORD_FIELDS, TOPIC_FIELDS
 from kafkapy.seeds.invalid_seed import Place
 from kafkapy.testing import Kafka
 
@@ -18,7 +18,7 @@ def blocks(language: str) -> list[str]:
 
 
 def test_both_formats_of_the_page_say_the_same(tmp_path: Path) -> None:
-    [yaml], [lines] = blocks("yaml"), blocks("jsonl")
+    [yaml, acls], [lines] = blocks("yaml"), blocks("jsonl")
     (tmp_path / "seed.yaml").write_text(yaml)
     (tmp_path / "seed.jsonl").write_text(lines)
     read = [
@@ -29,9 +29,13 @@ def test_both_formats_of_the_page_say_the_same(tmp_path: Path) -> None:
     with Kafka(seed=tmp_path / "seed.yaml") as kafka:
         assert kafka.group("shop").total_lag == 0
         assert [record.value for record in kafka.records("customers")] == [b"\x00\x01\xff"]
+    (tmp_path / "acls.yaml").write_text(acls)
+    authorizer = {"authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer"}
+    with Kafka(settings=authorizer) as kafka:
+        assert kafka.seed(tmp_path / "acls.yaml").acls == 2
 
 
 def test_the_page_has_every_field() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    for field in {*TOPIC_FIELDS, *RECORD_FIELDS, *GROUP_FIELDS, *COMMITTED_FIELDS} - {"timestamp_type"}:
+    for field in {*TOPIC_FIELDS, *RECORD_FIELDS, *GROUP_FIELDS, *COMMITTED_FIELDS, *ACL_FIELDS} - {"timestamp_type"}:
         assert re.search(rf"[`\"]{field}[`\":]", text), field

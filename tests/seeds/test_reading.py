@@ -140,13 +140,23 @@ YAML_FAULTS = [
         "groups:\n  shop: {orders: {0: -1}}",
         ("line 2: groups.shop.orders.0: a whole number from 0 to 9223372036854775807 is expected, not -1"),
     ),
-    ("acls: []", "line 1: acls: a seed cannot have ACLs: leave them out, and make them with `kafkapy acls add`"),
+    ("acls: {}", "line 1: acls: a list is expected, not {}"),
+    ("acls:\n  - {principal: 'User:a'}", "line 2: acls[0].resource_type: it is missing: write one of topic, group, "),
+    (
+        "acls:\n  - {principal: 'User:a', operation: reed, resource_type: TRANSACTIONAL_ID, resource_name: t}",
+        "line 2: acls[0].operation: 'reed' is none (did you mean 'read'?)",
+    ),
+    (
+        "acls:\n  - {principle: 'User:a'}",
+        "line 2: acls[0].principle: an ACL has no such field (did you mean 'principal'?)",
+    ),
+    ("acls:\n  - {operation: read, resource_type: cluster}", "line 2: acls[0].principal: it is missing"),
     ("a: &x 1\nb: *x", "line 2: aliases (*name) are not taken: write it out"),
     ("topics: {orders: 1", "line 1: that is not YAML: expected ',' or '}', but got '<stream end>'"),
     ("topics: {[a]: 1}", "line 1: a list or an object is no name"),
     ("topics: {a: !!set {}}", "line 1: "),
     ("records: {t: [!!python/object:os.system x]}", "line 1: values of the kind "),
-    ("- a", "an object with topics, records, groups is expected, not ['a']"),
+    ("- a", "an object with topics, records, groups, acls is expected, not ['a']"),
 ]
 
 
@@ -175,7 +185,8 @@ LINE_FAULTS = [
         '{"kind": "group", "group": "g", "offsets": {}}\n{"kind": "group", "group": "g", "offsets": {}}',
         ("line 2: group: group 'g' is there twice, first in line 1"),
     ),
-    ('{"kind": "acl"}', "line 1: kind: a seed cannot have ACLs"),
+    ('{"kind": "acl", "resource_type": "topic"}', "line 1: resource_name: it is missing"),
+    ('{"kind": "acls"}', "line 1: kind: there is no kind 'acls' (did you mean 'acl'?)"),
     ('{"topic": "a", "topic": "b"}', "line 1: that is not JSON: 'topic' is there twice"),
     ('{"topic": "a", "value": NaN}', "line 1: that is not JSON: NaN is no number"),
     ('{"topic": "a", "value": "\\ud800"}', "line 1: value: half of a surrogate pair is no character"),
