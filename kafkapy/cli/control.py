@@ -7,10 +7,11 @@ import os
 import sys
 from contextlib import contextmanager
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kafkapy.cli.control_address import CONTROL_VARIABLE, TOKEN_VARIABLE, parse_address
-from kafkapy.cli.control_seed import file_in, send_seed, write_export
+from kafkapy.cli.control_seed import file_in, send_seed, type_of_recorded, write_export, write_recorded
 from kafkapy.client.command_line import (
     add_json_argument,
     complain,
@@ -42,7 +43,8 @@ EPILOG = (
     "Values are texts; numbers, true and false where the operation takes those; JSON if they begin with { or [. A name "
     "that takes a list may be given more than once. `kafkapy control` alone lists the operations, "
     "`kafkapy control OPERATION --help` what one takes. `kafkapy control seed FILE` applies a seed, `kafkapy control "
-    "export FILE` writes one, without FILE to standard output. docs/control-api.md has examples."
+    "export FILE` writes one, without FILE to standard output. `kafkapy control recorded FILE.pcapng` writes a capture "
+    "for Wireshark, FILE.jsonl a session for `kafkapy replay`. docs/control-api.md has examples."
 )
 
 
@@ -114,6 +116,10 @@ def _perform(arguments: argparse.Namespace, api: _Api) -> None:
         with _file_errors(file):
             write_export(file, api.stream("POST", f"/v1/{name}", given))
         return
+    if name == "recorded" and file is not None:
+        with _file_errors(file):
+            write_recorded(file, api.stream("POST", f"/v1/{name}", given, {"Accept": type_of_recorded(file)}))
+        return
     if file is not None:
         with _file_errors(file):
             _report(arguments, api.checked(*send_seed(file, partial(api.post, f"/v1/{name}"))))
@@ -171,9 +177,11 @@ class _Api:
         with self._asked("POST", path, body, headers, None) as response:
             return response.status, json.loads(response.read())
 
-    def stream(self, method: str, path: str, given: object) -> Iterator[bytes]:
+    def stream(
+        self, method: str, path: str, given: object, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> Iterator[bytes]:
         """What is answered, in pieces. Raises ClientError: it is refused, or breaks off."""
-        with self._asked(method, path, json.dumps(given), {}, ANSWER_SECONDS) as response:
+        with self._asked(method, path, json.dumps(given), headers, ANSWER_SECONDS) as response:
             if response.status != OK:
                 self.checked(response.status, json.loads(response.read()))
             while piece := response.read(PIECE_BYTES):

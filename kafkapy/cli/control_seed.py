@@ -1,4 +1,4 @@
-"""`kafkapy control seed FILE` and `kafkapy control export [FILE]`: files of this machine, for a broker anywhere.
+"""`kafkapy control seed FILE`, `export [FILE]` and `recorded [FILE]`: files of this machine, for a broker anywhere.
 
 A seed is looked through here before anything of it is sent. It is sent as JSON lines, an entry a line; what the broker
 says of a line is said of the place that the entry has in the file.
@@ -23,14 +23,24 @@ if TYPE_CHECKING:
 JSON_LINES_TYPE: Final = "application/jsonl"
 COPY_BYTES: Final = 1 << 20
 REFUSED: Final = 400
-NAMES: Final = ("seed", "export")
+NAMES: Final = ("seed", "export", "recorded")
+TYPES_OF_RECORDED: Final = {
+    ".jsonl": JSON_LINES_TYPE,
+    ".ndjson": JSON_LINES_TYPE,
+    ".pcapng": "application/x-pcapng",
+}
+"""What a file with such a name is to hold."""
 
 
 def file_in(operation: str, words: list[str]) -> str | None:
-    """The file that `seed` or `export` is given, taken out of its words; None: it has arguments only."""
+    """The file that one of NAMES is given, taken out of its words; None: it has arguments only."""
     for word in words:
         name, equals, _ = word.partition("=")
-        if operation in NAMES and not (equals and name in ("seed", "topics", "groups", "records", "acls")):
+        if operation == "recorded":
+            is_file = not equals
+        else:
+            is_file = not (equals and name in ("seed", "topics", "groups", "records", "acls"))
+        if operation in NAMES and is_file:
             words.remove(word)
             return word
     return None
@@ -64,6 +74,19 @@ def _raise_of(seed: Seed, answer: Any) -> None:
         raise entry.place.refusal(field, reason, nearest)
 
 
+def type_of_recorded(path: str) -> str:
+    """Raises ValueError: the name does not say what the file is to hold."""
+    found = TYPES_OF_RECORDED.get(Path(path).suffix.lower())
+    if found is None:
+        raise ValueError(f"{path} ends in none of {', '.join(TYPES_OF_RECORDED)}, so its format is not known")
+    return found
+
+
+def write_recorded(path: str, pieces: Iterable[bytes]) -> None:
+    """To a file that is there when it is whole. Raises OSError; ClientError."""
+    _write(path, pieces)
+
+
 def write_export(path: str | None, pieces: Iterable[bytes]) -> None:
     """To standard output, or to a file that is there when it is whole. Raises OSError; ClientError: it breaks off."""
     pieces = _whole(pieces)
@@ -71,6 +94,10 @@ def write_export(path: str | None, pieces: Iterable[bytes]) -> None:
         for piece in pieces:
             write_output(piece)
         return
+    _write(path, pieces)
+
+
+def _write(path: str, pieces: Iterable[bytes]) -> None:
     unfinished = Path(f"{path}.unfinished")
     try:
         with unfinished.open("wb") as file:

@@ -17,7 +17,11 @@ TIMEOUT = 10.0
 
 
 async def recorded(nodes: ControlledNodes, /, api: str | None = None, **given: Any) -> Recorded:
-    """Requests with their answers that fit all the filters given, oldest first. Raises InvalidFilter."""
+    """Requests with their answers that fit all the filters given, oldest first.
+
+    Who accepts application/jsonl gets them as lines for `kafkapy replay`, who accepts application/x-pcapng as a capture
+    for Wireshark. Raises InvalidFilter.
+    """
     return Recorded(nodes.recording.select(api, **given), nodes.recording.dropped)
 
 

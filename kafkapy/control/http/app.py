@@ -21,13 +21,14 @@ from kafkapy.control.http.as_json import as_json
 from kafkapy.control.http.events import events_of
 from kafkapy.control.http.openapi import description
 from kafkapy.control.http.seeds import JSON_LINES_TYPE, is_json_lines, spooled, to_the_end
+from kafkapy.control.http.sessions import pieces_of, wanted_type
 from kafkapy.control.operations import OPERATIONS, perform
 from kafkapy.control.seeding import apply_seed
 from kafkapy.control.signatures import signature_of
 from kafkapy.control.values import NotYet
 from kafkapy.faults import InvalidRule
 from kafkapy.nearest import did_you_mean
-from kafkapy.recording import InvalidFilter
+from kafkapy.recording import InvalidFilter, Recorded
 from kafkapy.seeds import InvalidSeed
 from kafkapy_wire.errors import KafkaError
 
@@ -118,6 +119,8 @@ class _Door:
             result = await (_while_asked(request, asked) if signature.only_looks else asked())
             if isinstance(result, Export):
                 return _Stream(to_the_end(result), media_type=JSON_LINES_TYPE)
+            if isinstance(result, Recorded) and (media_type := wanted_type(request)) is not None:
+                return _Stream(pieces_of(result, media_type), media_type=media_type)
             return JSONResponse(as_json(result))
         except Exception as error:
             if isinstance(reason := _only(error), ClientDisconnect):

@@ -12,6 +12,7 @@ from kafkapy import __version__
 from kafkapy.control import values
 from kafkapy.control.export import Export
 from kafkapy.control.http.seeds import JSON_LINES_TYPE
+from kafkapy.control.http.sessions import PCAPNG_TYPE
 from kafkapy.control.operations import OPERATIONS
 from kafkapy.control.signatures import REQUIRED, signature_of
 from kafkapy.recording.exchanges import Recorded
@@ -50,6 +51,10 @@ ERROR = {
     "required": ["error"],
 }
 LINES: dict[str, Any] = {JSON_LINES_TYPE: {"schema": {"type": "string", "description": "a seed: an entry a line"}}}
+FILES_OF_RECORDED: dict[str, Any] = {
+    JSON_LINES_TYPE: {"schema": {"type": "string", "description": "a request with its answer a line"}},
+    PCAPNG_TYPE: {"schema": {"type": "string", "format": "binary"}},
+}
 _RAISES = re.compile(r"(?:^|(?<=\.) |\n)Raises\b.*", re.DOTALL)
 STATUSES = {
     "400": "an argument is wrong: `field`, `reason`, `nearest`; nothing was done",
@@ -137,7 +142,10 @@ def told(doc: str) -> tuple[str, str]:
 
 
 def _content(result: Any, schemas: dict[str, Any]) -> dict[str, Any]:
-    return LINES if result is Export else {"application/json": {"schema": _schema(result, schemas)}}
+    if result is Export:
+        return LINES
+    files = FILES_OF_RECORDED if result is Recorded else {}
+    return {"application/json": {"schema": _schema(result, schemas)}, **files}
 
 
 def _schema(kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:
