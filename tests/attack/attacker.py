@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from kafkapy_wire.api_keys import ApiKey, request_header_version, response_class, response_header_version
 from kafkapy_wire.codec import decode_from, encode
@@ -22,6 +23,8 @@ from kafkapy_wire.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from kafkapy_wire.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
 from kafkapy_wire.messages.request_header import RequestHeader
 from kafkapy_wire.messages.response_header import ResponseHeader
+from kafkapy_wire.messages.sasl_authenticate import SaslAuthenticateRequest, SaslAuthenticateResponse
+from kafkapy_wire.messages.sasl_handshake import SaslHandshakeRequest, SaslHandshakeResponse
 
 M = TypeVar("M", bound=Message)
 
@@ -29,13 +32,35 @@ TIMEOUT_SECONDS = 120
 _SIZE = struct.Struct(">i")
 
 
+class Login(NamedTuple):
+    """At a listener with SASL: a user whose password is its name, by PLAIN; `ca` over TLS, trusting this authority."""
+
+    user: str
+    ca: str | None = None
+
+
 class Attacker:
     """One connection to the broker."""
 
-    def __init__(self, port: int, client_id: str | None = "attacker") -> None:
+    def __init__(self, port: int, client_id: str | None = "attacker", login: Login | None = None) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._client_id = client_id
+        if login is not None:
+            if login.ca is not None:
+                context = ssl.create_default_context(cafile=login.ca)
+                self.socket = context.wrap_socket(self.socket, server_hostname="127.0.0.1")
+            answer = self.authenticate("PLAIN", f"\0{login.user}\0{login.user}".encode())
+            assert answer.error_code == ErrorCode.NONE, answer
+
+    def choose(self, mechanism: str) -> None:
+        shaken = self.ask(SaslHandshakeRequest(mechanism=mechanism), SaslHandshakeResponse, 1)
+        assert shaken.error_code == ErrorCode.NONE, shaken
+
+    def authenticate(self, mechanism: str, token: bytes) -> SaslAuthenticateResponse:
+        """The answer to the first token of a login."""
+        self.choose(mechanism)
+        return self.ask(SaslAuthenticateRequest(auth_bytes=token), SaslAuthenticateResponse, 2)
 
     def frame(self, request: Message, version: int) -> bytes:
         key = ApiKey(type(request).__schema__.api_key)

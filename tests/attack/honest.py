@@ -1,6 +1,6 @@
 """An honest client, in a process of its own: it produces one record after the other, and says how long it had to wait.
 
-python -m tests.attack.honest PORT SECONDS_MAX     until its standard input is closed; prints one line of JSON
+python -m tests.attack.honest PORT [USER CA]     until its standard input is closed; prints one line of JSON
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from compat_tests.orphans import dying_with_us
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.produce import ProduceResponse
 from kafkapy_wire.records import NewRecord, build_batch
-from tests.attack.attacker import Attacker, produce_request
+from tests.attack.attacker import Attacker, Login, produce_request
 
 TOPIC = "honest"
 PAUSE_SECONDS = 0.002
@@ -35,12 +35,13 @@ class Waits(NamedTuple):
 class HonestClient:
     """The process, from `with` to its end; then `waits` says how it fared."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, port: int, login: Login | None = None) -> None:
+        """`login`: over TLS."""
+        self._arguments = [str(port)] if login is None else [str(port), login.user, str(login.ca)]
         self.waits = Waits(0, 0.0, 0.0)
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "tests.attack.honest", str(self._port)]
+        command = [sys.executable, "-m", "tests.attack.honest", *self._arguments]
         self._process = subprocess.Popen(
             dying_with_us(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -63,7 +64,8 @@ def wait_for_end(over: threading.Event) -> None:
 
 
 def main() -> int:
-    client = Attacker(int(sys.argv[1]), client_id="honest")
+    port, *login = sys.argv[1:]
+    client = Attacker(int(port), client_id="honest", login=Login(*login) if login else None)
     client.create_topic(TOPIC)
     request = produce_request(TOPIC, {0: build_batch([NewRecord(NOW_MS, None, b"honest")])})
     over = threading.Event()

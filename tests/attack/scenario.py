@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.attack.attacker import Attacker
+from tests.attack.attacker import Attacker, Login
 from tests.attack.honest import HonestClient, Waits
 from tests.soak.broker import Broker
 
@@ -28,8 +29,12 @@ class Ground(NamedTuple):
     attackers: list[Attacker]
     """All that were made; they are closed in the end."""
 
-    def attacker(self, client_id: str | None = "attacker") -> Attacker:
-        attacker = Attacker(self.broker.port, client_id)
+    def attacker(
+        self, client_id: str | None = "attacker", *, listener: str | None = None, login: Login | None = None
+    ) -> Attacker:
+        """`listener`: of this name, else the first one."""
+        port = self.broker.port if listener is None else self.broker.port_of(listener)
+        attacker = Attacker(port, client_id, login)
         self.attackers.append(attacker)
         return attacker
 
@@ -52,6 +57,10 @@ class Scenario:
     memory_mb_max: float
     log_kb_max: float = 20
     settings: Mapping[str, str] = field(default_factory=dict)
+    around: Callable[[], AbstractContextManager[Mapping[str, str]]] = lambda: nullcontext({})
+    """What the broker needs beside it, as long as it runs; gives further settings."""
+    honest: Callable[[], Login | None] = lambda: None
+    """How the honest client logs in at the first listener."""
 
 
 class Outcome(NamedTuple):
@@ -63,14 +72,15 @@ class Outcome(NamedTuple):
 
 def run(scenario: Scenario, scale: float) -> Outcome:
     """Raises BrokerFailed: the broker has ended, printed a traceback, or does not stop."""
-    with tempfile.TemporaryDirectory(prefix="kafkapy-attack-") as name:
+    with tempfile.TemporaryDirectory(prefix="kafkapy-attack-") as name, scenario.around() as needed:
         directory = Path(name)
-        settings = {**STANDARD_SETTINGS, **scenario.settings}
+        settings = {**STANDARD_SETTINGS, **needed, **scenario.settings}
+        login = scenario.honest()
         with Broker(directory, settings=settings) as broker:
             begun = broker.usage()
             ground = Ground(broker, scale, directory, [])
             try:
-                with HonestClient(broker.port) as honest:
+                with HonestClient(broker.port, login) as honest:
                     scenario.attack(ground)
             finally:
                 for attacker in ground.attackers:
@@ -78,7 +88,7 @@ def run(scenario: Scenario, scale: float) -> Outcome:
             ended = broker.usage()
             peak = peak_mb(broker)
             broker.check()
-            served = Attacker(broker.port)  # it still lets people in
+            served = Attacker(broker.port, login=login)  # it still lets people in
             served.create_topic("after-all")
             served.close()
         return Outcome(honest.waits, ended.cpu_seconds - begun.cpu_seconds, peak, len(broker.output().encode()) / 1_000)

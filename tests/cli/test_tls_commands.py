@@ -193,6 +193,17 @@ def test_openssl_finds_no_old_version_and_no_weak_suite(secure: Secure) -> None:
         assert not agreed("-tls1_2", "-cipher", f"{weak}:@SECLEVEL=0"), weak
 
 
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl here")
+def test_openssl_may_not_negotiate_again(secure: Secure) -> None:
+    """TLS 1.2 has renegotiation, which costs the client a message and the broker a signature."""
+    trusted, crt, key = (str(secure.directory / name) for name in ("ca.crt", "alice.crt", "alice.key"))
+    command = ["openssl", "s_client", "-tls1_2", "-connect", secure.bootstrap, "-CAfile", trusted]
+    pair = ["-cert", crt, "-key", key]
+    done = subprocess.run([*command, *pair], input=b"R\n", capture_output=True, check=False, timeout=60)
+    assert b"RENEGOTIATING" in done.stdout + done.stderr
+    assert b"no renegotiation" in done.stdout + done.stderr
+
+
 def test_a_client_error_is_one_line() -> None:
     from kafkapy.cli.client_settings import security_of
 

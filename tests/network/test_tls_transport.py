@@ -256,3 +256,16 @@ def test_a_peer_that_asks_for_keys_and_does_not_read_is_dropped(pair: Pair) -> N
     peer.push()
     with pytest.raises(CloseConnection, match="does not read what it has asked TLS for"):
         transport.receive_into(memoryview(bytearray(10)))
+
+
+def test_large_records_may_come_in_small_pieces(pair: Pair) -> None:
+    """Until a record is whole there is no data, either; a peer that sends TLS alone is closed."""
+    transport, peer = pair
+    buffer = memoryview(bytearray(1 << 20))
+    for _ in range(5):
+        peer.tls.write(bytes(16_000))
+        record = peer.outgoing.read()
+        for start in range(0, len(record), 1_000):
+            peer.socket.sendall(record[start : start + 1_000])
+            received = transport.receive_into(buffer)
+        assert received == 16_000

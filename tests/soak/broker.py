@@ -80,8 +80,11 @@ class Broker:
     ) -> None:
         self._output = directory / "output"
         self._heap_file = directory / "heap.json"
+        self._ready_file = directory / "ready.json"
         overrides = [part for name, value in settings.items() for part in ("--override", f"{name}={value}")]
-        command = ["start", "--port", "0", "--host", "127.0.0.1", "--data-dir", str(directory / "data"), *overrides]
+        where = () if "listeners" in settings else ("--port", "0", "--host", "127.0.0.1")
+        ready = ("--ready-file", str(self._ready_file))
+        command = ["start", *where, "--data-dir", str(directory / "data"), *ready, *overrides]
         watching = ["tests.soak.watched_broker", str(self._heap_file), str(traced_frames)]
         self._command = [sys.executable, "-m", *(watching if watched else ["kafkapy"]), *command]
         self._process: subprocess.Popen[bytes] | None = None
@@ -120,11 +123,16 @@ class Broker:
 
     def _wait_until_it_listens(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + START_SECONDS_MAX
-        while not (match := LISTENS.search(self.output())):
+        while not ((match := LISTENS.search(self.output())) and self._ready_file.exists()):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise BrokerFailed(f"it does not listen (exit code {process.returncode}):\n{self.output()}")
             time.sleep(0.01)
         self.port = int(match[1])
+
+    def port_of(self, listener: str) -> int:
+        """Of the listener with this name."""
+        listeners: dict[str, str] = json.loads(self._ready_file.read_text())["listeners"]
+        return int(listeners[listener].rpartition(":")[2])
 
     @property
     def _running(self) -> subprocess.Popen[bytes]:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from tests.attack.scenarios import clients, compressed, groups, long_requests
+from tests.attack.scenarios import clients, compressed, groups, handshakes, long_requests
 
 __all__ = ["ALL"]
 
-ALL = [*long_requests.SCENARIOS, *compressed.SCENARIOS, *clients.SCENARIOS, *groups.SCENARIOS]
+ALL = [
+    *long_requests.SCENARIOS,
+    *compressed.SCENARIOS,
+    *clients.SCENARIOS,
+    *groups.SCENARIOS,
+    *handshakes.SCENARIOS,
+]
