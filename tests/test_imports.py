@@ -41,6 +41,7 @@ FLOORS: tuple[dict[str, str], ...] = (
         "bugs": "where tracebacks of our own are kept: needs nothing",
         "suspension": "whether a node is suspended now: needs nothing",
         "turns": "shares of the event loop, by the machine's clock: needs nothing",
+        "workers": "threads for one kind of work: needs nothing",
         "collector": "when Python looks for garbage: needs nothing",
         "high_watermark": "what waits for an offset of a log: needs nothing",
         "nearest": "what a misspelt name was meant to be: needs nothing",

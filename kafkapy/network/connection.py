@@ -56,7 +56,12 @@ WAITING_BYTES_MAX: Final = 64 * 1024  # received of the next request while one w
 LAST_ANSWERS_MS: Final = 1_000  # how long a peer that misbehaved may take to read its last answers
 # A request of these is given up when its client hangs up while it waits. Every other one does what it was asked for to
 # the end, as in Apache Kafka: a client may well commit its offsets and close, and no operation is left half done.
-ONLY_WAIT: Final = frozenset({ApiKey.FETCH, ApiKey.JOIN_GROUP, ApiKey.SYNC_GROUP, ApiKey.SHARE_FETCH})
+ONLY_WAIT: Final = frozenset(
+    {
+        *(ApiKey.FETCH, ApiKey.JOIN_GROUP, ApiKey.SYNC_GROUP, ApiKey.SHARE_FETCH),
+        *(ApiKey.SASL_HANDSHAKE, ApiKey.SASL_AUTHENTICATE),
+    }
+)
 
 
 class SharedParts:

@@ -8,9 +8,8 @@ TLS before the first bytes come.
 from __future__ import annotations
 
 import ssl
+from functools import partial
 from typing import TYPE_CHECKING, Final
-
-import trio
 
 from kafkapy.log_lines import shown
 from kafkapy.network.poller import BROKEN, READ, WRITE
@@ -19,6 +18,7 @@ from kafkapy.security.principal import user
 from kafkapy.tls.certificate import Certificate
 from kafkapy.tls.failures import explained, instead_of_handshake
 from kafkapy.tls.principal_mapping import NoMatchingRule
+from kafkapy.workers import Workers
 
 if TYPE_CHECKING:
     import socket
@@ -35,7 +35,7 @@ HANDSHAKE_BYTES_MAX: Final = 128 * 1024
 RECEIVED_AT_ONCE: Final = 16 * 1024
 DROPPED_BYTES_MAX: Final = 256 * 1024
 
-_in_threads = trio.CapacityLimiter(2)
+_workers: Final = Workers("handshakes with long keys", 2)
 
 
 class TlsHandshake:
@@ -157,7 +157,7 @@ class TlsHandshake:
     async def _step_in_thread(self, tls: ssl.SSLObject) -> None:
         failure: ssl.SSLError | None = None
         try:
-            await trio.to_thread.run_sync(tls.do_handshake, limiter=_in_threads)
+            await _workers.run(partial(self._handshake_unless_closed, tls))
         except ssl.SSLError as error:
             failure = error
         if self._closed:
@@ -168,6 +168,11 @@ class TlsHandshake:
             self._gone(error)
         except Exception as error:
             self._bug(error)
+
+    def _handshake_unless_closed(self, tls: ssl.SSLObject) -> None:
+        """In a thread. Its client may have had no time to wait for that."""
+        if not self._closed:
+            tls.do_handshake()
 
     def _stepped(self, tls: ssl.SSLObject, failure: ssl.SSLError | None) -> None:
         self._is_stepping = False

@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
-import trio
-
 from kafkapy.turns import short_turns
+from kafkapy.workers import Workers
 from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
@@ -20,18 +19,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # More at a time would not be faster, as they share one interpreter, and would take as many times the memory.
-_worker: Final[trio.lowlevel.RunVar[trio.CapacityLimiter]] = trio.lowlevel.RunVar("who looks into batches")
+_worker: Final = Workers("who looks into batches", 1)
 
 
 async def look_beside(look: Callable[[], T]) -> T:
     """Call `look` in the worker thread; it must not use state that the event loop changes."""
-    try:
-        worker = _worker.get()
-    except LookupError:
-        worker = trio.CapacityLimiter(1)
-        _worker.set(worker)
     with short_turns:
-        return await trio.to_thread.run_sync(look, limiter=worker)
+        return await _worker.run(look)
 
 
 async def check_beside(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from kafkapy.quotas.quota_table import QuotaTable, Share
@@ -29,6 +30,8 @@ UNUSED_MS: Final = 3_600_000.0
 """What was not used for so long is forgotten, as in Apache Kafka."""
 USES_MAX: Final = 100_000
 """Whoever uses a quota under ever new client ids pays with those that were used longest ago: 50 MB."""
+CLIENT_ID_CHARACTERS_MAX: Final = 300
+"""Of a longer one, which may have 32 kB, a digest is kept."""
 
 
 class _Use:
@@ -157,6 +160,9 @@ class ClientQuotas:
 
     def _use(self, key: str, share: Share, now_ms: float) -> _Use:
         uses = self._uses
+        client_id = share.client_id
+        if client_id is not None and len(client_id) > CLIENT_ID_CHARACTERS_MAX:
+            share = Share(share.user, sha256(client_id.encode("utf-8", "surrogatepass")).hexdigest())
         use = uses.pop((key, share), None)
         if use is None or now_ms - use.last_ms > UNUSED_MS:
             use = _Use()

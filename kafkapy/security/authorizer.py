@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from kafkapy.security.acl_index import AclIndex
 from kafkapy.security.denied_log import DeniedLog
@@ -13,8 +13,14 @@ if TYPE_CHECKING:
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage
 
+    _Question: TypeAlias = tuple[str, str, int, int, str] | tuple[str, str, int, int]
+
 DECISIONS_MAX: Final = 50_000
 """That are remembered. A decision is some hundred bytes."""
+NAME_CHARACTERS_MAX: Final = 300
+"""Of a resource in a decision that is remembered: a client may name as many as it likes, of 32 kB each. Topics have at
+most 249.
+"""
 
 SOME_NAME: Final = "hardcode"
 """The resource that Apache Kafka asks for first where any resource of a type will do."""
@@ -31,7 +37,7 @@ class StandardAuthorizer:
         self._allows_without_acls = allows_without_acls
         self._index = AclIndex()
         self._denied = DeniedLog()
-        self._decisions: dict[tuple[str, str, int, int, str] | tuple[str, str, int, int], bool] = {}
+        self._decisions: dict[_Question, bool] = {}
 
     def take_image(self, image: MetadataImage) -> None:
         """Begin with the ACLs that were published before this follows."""
@@ -57,9 +63,8 @@ class StandardAuthorizer:
             decision = principal in self._super_users or self._index.allows(
                 principal, host, operation, resource_type, name, without_acls=self._allows_without_acls
             )
-            if len(self._decisions) >= DECISIONS_MAX:
-                self._decisions.clear()
-            self._decisions[key] = decision
+            if len(name) <= NAME_CHARACTERS_MAX:
+                self._remember(key, decision)
         return decision
 
     def note_denied(self, principal: str, host: str, operation: int, resource_type: int, name: str) -> None:
@@ -74,5 +79,10 @@ class StandardAuthorizer:
             decision = self.allows(principal, host, operation, resource_type, SOME_NAME) or self._index.allows_some(
                 principal, host, operation, resource_type
             )
-            self._decisions[key] = decision
+            self._remember(key, decision)
         return decision
+
+    def _remember(self, key: _Question, decision: bool) -> None:
+        if len(self._decisions) >= DECISIONS_MAX:
+            self._decisions.clear()
+        self._decisions[key] = decision

@@ -565,6 +565,13 @@ def _check_together(values: Mapping[str, Value]) -> None:
             "property is set.",
             "max.connections.per.ip",
         )
+    network = NetworkSettings().with_settings(values)
+    delay_ms, idle_ms = network.connection_failed_authentication_delay_ms, network.connections_max_idle_ms
+    if 0 <= idle_ms <= delay_ms:
+        raise SettingsError(
+            f"requirement failed: connection.failed.authentication.delay.ms={delay_ms} should always be less than "
+            f"connections.max.idle.ms={idle_ms} to prevent failed authentication responses from timing out"
+        )
     replication = ReplicationSettings().with_settings(values)
     if replication.replica_fetch_wait_max_ms > replication.replica_socket_timeout_ms:
         raise SettingsError(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import weakref
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kafkapy.node import Node
+    from kafkapy_wire.message import Message
 
 PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
 SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
@@ -48,6 +51,7 @@ SETTINGS = {
     f"{PREFIX}.scram-sha-512.sasl.jaas.config": f"{SCRAM} required;",
 }
 DELAY_MS = 100
+LOGINS = 20
 
 
 @asynccontextmanager
@@ -81,6 +85,11 @@ async def is_served(client: Client) -> bool:
 def clock_of(node: Node) -> ManualClock:
     assert isinstance(node.clock, ManualClock)
     return node.clock
+
+
+def timers_of(node: Node) -> int:
+    """How many are to fire."""
+    return sum(timer.pending for *_, timer in clock_of(node)._timers._timers)
 
 
 @trio_test
@@ -195,6 +204,41 @@ def test_a_refused_login_is_answered_late_and_is_the_end(
     assert f"host=127.0.0.1 listener=SASL_PLAINTEXT reason={shown!r}" in lines[0]
     assert "secret" not in caplog.text
     assert "wrong" not in caplog.text
+
+
+REFUSED = {
+    "wrong password": (SaslHandshakeRequest(mechanism="PLAIN"), SaslAuthenticateRequest(auth_bytes=b"\0alice\0wrong")),
+    "unknown mechanism": (SaslHandshakeRequest(mechanism="NONE"),),
+    "no token": (SaslHandshakeRequest(mechanism="PLAIN"), MetadataRequest()),
+}
+
+
+@pytest.mark.parametrize("requests", REFUSED.values(), ids=list(REFUSED))
+def test_who_does_not_wait_for_a_refusal_leaves_nothing_behind(tmp_path: Path, requests: tuple[Message, ...]) -> None:
+    """The delay may be minutes, and whoever guesses passwords hangs up."""
+
+    @trio_test
+    async def run() -> None:
+        async with node_with_logins(tmp_path, connection_failed_authentication_delay_ms="500000") as node:
+            timers = timers_of(node)
+            left = []
+            for _ in range(LOGINS):
+                async with connect(node) as client:
+                    for request in requests:
+                        await client.send(request, 1)
+                    await until_parked(node)
+                    (connection,) = node.server.connections
+                    assert connection.client.authenticator is not None
+                    left.append(weakref.ref(connection.client.authenticator))
+                    del connection
+                await trio.testing.wait_all_tasks_blocked()
+                assert not node.server.connections
+            gc.collect()
+            assert not [one for one in left[:-1] if one() is not None]  # a local of some frame may have the last one
+            assert timers_of(node) < timers + LOGINS
+            assert not node.bugs.kept
+
+    run()
 
 
 @trio_test

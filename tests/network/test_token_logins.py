@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,12 +15,12 @@ import pytest
 from kafkapy.settings import Settings, SettingsError
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.metadata import MetadataRequest
-from kafkapy_wire.messages.sasl_authenticate import SaslAuthenticateResponse
+from kafkapy_wire.messages.sasl_authenticate import SaslAuthenticateRequest, SaslAuthenticateResponse
 from tests.network.test_logins import clock_of, handshake, is_served, token
 from tests.shell.running_node import Client, connect, running_node, trio_test
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from kafkapy.node import Node
@@ -269,6 +271,72 @@ async def test_a_jwks_is_read_again_for_a_new_key(tmp_path: Path, monkeypatch: p
             for shown, code in ((provider.token("alice"), 0), (forgotten, ErrorCode.SASL_AUTHENTICATION_FAILED)):
                 async with connect(node) as client:
                     assert (await show(client, shown)).error_code == code
+
+
+@trio_test
+async def test_a_provider_that_answers_without_end_is_waited_for_as_long_as_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A byte now and then, so that no read of the socket takes too long. Keys that are known are used meanwhile."""
+    pytest.importorskip("jwt")
+    from kafkapy.security.sasl import jwks
+    from kafkapy.testing import IdentityProvider
+
+    monkeypatch.setattr(jwks, "FETCH_SECONDS", 0.2)
+    with IdentityProvider() as provider, endless_answer() as url:
+        file = tmp_path / "jwks.json"
+        file.write_text(json.dumps(provider.jwks()))
+        settings = {"listeners": "SASL_PLAINTEXT://127.0.0.1:0", **provider.settings("SASL_PLAINTEXT")}
+        settings |= {
+            "sasl.oauthbearer.jwks.endpoint.url": file.as_uri(),
+            "sasl.oauthbearer.jwks.endpoint.refresh.ms": "0",
+            "connection.failed.authentication.delay.ms": "0",
+        }
+        fetched = jwks._fetched
+        async with running_node(tmp_path / "data", settings) as node:
+            async with connect(node) as client:
+                assert (await show(client, provider.token("alice"))).error_code == 0
+            monkeypatch.setattr(jwks, "_fetched", lambda _: fetched(url))
+            # The first one has the keys fetched, in vain; the others do not wait for that.
+            async with connect(node) as first, connect(node) as client:
+                await handshake(first, "OAUTHBEARER")
+                shown = f"n,,\x01auth=Bearer {provider.token('alice')}\x01\x01".encode()
+                await first.send(SaslAuthenticateRequest(auth_bytes=shown))
+                assert (await show(client, provider.token("alice"))).error_code == 0
+                assert (await first.receive(SaslAuthenticateResponse)).error_code == 0
+            for _ in range(2):  # an earlier fetch may still be under way
+                async with connect(node) as client:
+                    assert (await show(client, provider.token("alice"))).error_code == 0
+        async with running_node(tmp_path / "other", settings) as node, connect(node) as client:
+            assert (await show(client, provider.token("alice"))).error_message == INVALID
+
+
+@contextmanager
+def endless_answer() -> Iterator[str]:
+    """The URL of a server that answers with a byte every 20 ms."""
+    over = threading.Event()
+
+    class Endless(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            with suppress(OSError):
+                while not over.wait(0.02):
+                    self.wfile.write(b" ")
+
+        def log_message(self, _format: str, *_arguments: object) -> None:
+            """To nobody."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Endless)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+    finally:
+        over.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 @pytest.mark.parametrize(

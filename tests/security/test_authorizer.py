@@ -13,6 +13,7 @@ import pytest
 
 from compat_tests.apache_kafka import JVM_FLAGS, compiled_java, jar_directory, require_tool
 from compat_tests.tools import need
+from kafkapy.security import acl_index
 from kafkapy.security.acl_index import AclIndex
 from kafkapy.security.authorizer import StandardAuthorizer
 from kafkapy.security.hosts import java_host
@@ -172,6 +173,42 @@ def test_what_many_principals_ask_is_not_remembered_without_bound() -> None:
     for number in range(60_000):
         ours.authorizer.allows(f"User:{number}", "1.2.3.4", AclOperation.READ, ResourceType.TOPIC, "t")
     assert len(ours.authorizer._decisions) <= 50_000
+
+
+def test_names_that_no_topic_has_are_not_remembered() -> None:
+    """A Metadata request may name three thousand of 32 kB each."""
+    ours = Followed()
+    for number in range(100):
+        name = f"{number}{'x' * 32_000}"
+        ours.authorizer.allows("User:mallory", "1.2.3.4", AclOperation.READ, ResourceType.TOPIC, name)
+    assert sum(len(str(key)) for key in ours.authorizer._decisions) < 32_000
+
+
+def test_who_may_do_it_to_any_resource_is_not_remembered_without_bound() -> None:
+    ours = Followed()
+    for number in range(60_000):
+        ours.authorizer.allows_some(f"User:{number}", "1.2.3.4", AclOperation.WRITE, ResourceType.TOPIC)
+    assert len(ours.authorizer._decisions) <= 50_000
+
+
+def test_a_decision_does_not_look_at_the_acls_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request may ask for a hundred thousand decisions."""
+    index = AclIndex()
+    for number in range(1_000):
+        who, pattern = f"User:{number}", PatternType.LITERAL if number % 2 else PatternType.PREFIXED
+        index.add(Acl(ResourceType.TOPIC, "*", pattern, who, "*", AclOperation.READ, PermissionType.ALLOW))
+    looked_at = []
+
+    def takes(acl_host: str, _host: str) -> bool:
+        looked_at.append(acl_host)
+        return True
+
+    monkeypatch.setattr(acl_index, "_takes", takes)
+    for who, allowed in (("User:mallory", False), ("User:7", True)):
+        asked = (who, "1.2.3.4", AclOperation.READ, ResourceType.TOPIC, "x")
+        assert index.allows(*asked, without_acls=False) is allowed
+        assert index.allows_some(*asked[:4]) is allowed
+    assert len(looked_at) == 2
 
 
 def test_removed_prefixes_are_forgotten() -> None:

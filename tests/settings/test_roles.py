@@ -141,6 +141,13 @@ def settings(text: str) -> Settings:
                 "the 'controller' role."
             ),
         ),
+        (
+            "connection.failed.authentication.delay.ms=600000",
+            (
+                "requirement failed: connection.failed.authentication.delay.ms=600000 should always be less than "
+                "connections.max.idle.ms=600000 to prevent failed authentication responses from timing out"
+            ),
+        ),
         ("process.roles=brokr", "Invalid value brokr for configuration process.roles"),
         (
             "process.roles=broker controller.quorum.bootstrap.servers=h",

@@ -261,14 +261,19 @@ class Authenticator:
 
     def delayed_end(self) -> Pending[R]:
         """Refused with AuthenticationFailed when connection.failed.authentication.delay.ms have passed."""
-        end: Pending[R] = Pending()
-        delay_ms = self._delay_ms()
         failure = AuthenticationFailed(f"{self.what} has failed")
+        delay_ms = self._delay_ms()
         if not delay_ms:
+            end: Pending[R] = Pending()
             end.refuse(failure)
             return end
-        self._clock.call_later(delay_ms, lambda: end.refuse(failure))
-        return end
+        return self._after(delay_ms, lambda end: end.refuse(failure))
+
+    def _after(self, delay_ms: int, settle: Callable[[Pending[R]], None]) -> Pending[R]:
+        """Settled when so much time has passed. A client that does not wait leaves nothing behind."""
+        timer = self._clock.call_later(delay_ms, lambda: settle(pending))
+        pending: Pending[R] = Pending(timer.cancel)
+        return pending
 
     def _fail(self, refused: LoginRefused) -> None:
         self.failure = refused
@@ -279,9 +284,7 @@ class Authenticator:
         delay_ms = self._delay_ms()
         if not delay_ms:
             return answer
-        pending: Pending[R] = Pending()
-        self._clock.call_later(delay_ms, lambda: pending.answer(answer))
-        return pending
+        return self._after(delay_ms, lambda pending: pending.answer(answer))
 
 
 def _name(api_key: int) -> str:

@@ -1,7 +1,8 @@
 """Signed tokens (KIP-768): keys from a JWKS, by URL or in a file, and the claims that the settings expect.
 
-Needs the package PyJWT. Keys are fetched by worker threads: with the first token, again when they are as old as
-sasl.oauthbearer.jwks.endpoint.refresh.ms, and when a token names a key that is not known.
+Needs the package PyJWT. Keys are fetched by a worker thread: with the first token, again when they are as old as
+sasl.oauthbearer.jwks.endpoint.refresh.ms, and when a token names a key that is not known. A login with a known key does
+not wait for the fetch of another one.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import trio
 
 from kafkapy.security.sasl.claims import ClaimRules, checked_claims
 from kafkapy.security.sasl.oauthbearer import InvalidToken, ValidToken
+from kafkapy.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,12 +27,15 @@ if TYPE_CHECKING:
     from kafkapy.settings.sasl import JwksSettings
 
 JWKS_BYTES_MAX: Final = 1024 * 1024
-FETCH_SECONDS: Final = 10
+FETCH_SECONDS: Final = 10.0
+"""For all of it, however slowly it comes."""
 UNKNOWN_KEY_SECONDS: Final = 10.0
 """For a key that is not known the JWKS is fetched again, but not more often."""
 RETRY_SECONDS: Final = 1.0
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "EdDSA")
 """Those with a public key: with a shared secret, whoever can read the JWKS could make tokens."""
+_fetching: Final = Workers("keys of an identity provider", 1)
+_verifying: Final = Workers("signatures of tokens", 2)
 
 
 class _Keys(NamedTuple):
@@ -58,7 +63,7 @@ class JwksValidator:
         except (jwt.PyJWTError, ValueError, RecursionError):
             raise InvalidToken("the token is no signed JWT") from None
         key = await self._key(key_id)
-        claims = await trio.to_thread.run_sync(self._verified, token, key)
+        claims = await _verifying.run(partial(self._verified, token, key))
         return checked_claims(claims, self._rules, self._now_ms())
 
     def _verified(self, token: str, key: jwt.PyJWK) -> dict[str, Any]:
@@ -85,7 +90,7 @@ class JwksValidator:
         """Raises InvalidToken: it is not in the JWKS, or that cannot be had."""
         age = time.monotonic() - self._keys.fetched_at
         found = self._keys.by_id.get(key_id)
-        if found is None or age > self._settings.refresh_ms / 1_000:
+        if found is None or (age > self._settings.refresh_ms / 1_000 and not self._fetching.locked()):
             async with self._fetching:
                 await self._fetch_again(key_id)
             found = self._keys.by_id.get(key_id) or found
@@ -99,12 +104,19 @@ class JwksValidator:
         if now - self._keys.fetched_at < least or now - self._failed_at < RETRY_SECONDS:
             return  # somebody else has done it meanwhile, or has tried
         try:
-            content = await trio.to_thread.run_sync(partial(_fetched, self._settings.url))
+            content = await _in_time(self._settings.url)
             self._keys = _Keys(_keys_in(content), time.monotonic())
         except (OSError, ValueError, RecursionError, jwt.PyJWTError) as error:
             self._failed_at = time.monotonic()
             if not self._keys.by_id:
                 raise InvalidToken(f"the JWKS cannot be had: {error}") from None
+
+
+async def _in_time(url: str) -> bytes:
+    """Fetched for all who wait for it, even if the client is gone that was the first. Raises OSError, ValueError."""
+    with trio.CancelScope(shield=True, deadline=trio.current_time() + FETCH_SECONDS):
+        return await _fetching.run(partial(_fetched, url), abandon_on_cancel=True)
+    raise TimeoutError(f"it has not come within {FETCH_SECONDS:.0f} s")
 
 
 def _fetched(url: str) -> bytes:

@@ -14,16 +14,17 @@ from __future__ import annotations
 
 import os
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import gssapi
-import trio
 from gssapi.raw.misc import GSSError
 
 from kafkapy.security.principal import KafkaPrincipal, user
 from kafkapy.security.sasl.exchange import LoginRefused
 from kafkapy.settings.kerberos import local_name
+from kafkapy.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 NO_LAYER: Final = 1
 OFFER: Final = bytes((NO_LAYER, 0, 0, 0))
 TOKEN_BYTES_MAX: Final = 256 * 1024
+_workers: Final = Workers("logins by Kerberos", 4)
+"""A step may ask a name server."""
 _DEFAULT_REALM = re.compile(r"^\s*default_realm\s*=\s*(\S+)", re.MULTILINE)
 _CONFIG_BYTES_MAX = 1024 * 1024
 
@@ -48,7 +51,7 @@ class KerberosExchange:
     def step(self, token: bytes, /) -> Awaitable[bytes]:
         if len(token) > TOKEN_BYTES_MAX:
             raise LoginRefused(f"a token of {len(token)} bytes")
-        return trio.to_thread.run_sync(self._step, bytes(token))
+        return _workers.run(partial(self._step, bytes(token)))
 
     def _step(self, token: bytes) -> bytes:
         try:

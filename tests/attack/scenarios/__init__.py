@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.attack.scenarios import clients, compressed, groups, handshakes, long_requests
+from tests.attack.scenarios import clients, compressed, groups, handshakes, logins, long_requests
 
 __all__ = ["ALL"]
 
@@ -12,4 +12,5 @@ ALL = [
     *clients.SCENARIOS,
     *groups.SCENARIOS,
     *handshakes.SCENARIOS,
+    *logins.SCENARIOS,
 ]
