@@ -57,6 +57,7 @@ class Scenario:
     memory_mb_max: float
     log_kb_max: float = 20
     settings: Mapping[str, str] = field(default_factory=dict)
+    log_level: str = "warning"
     around: Callable[[], AbstractContextManager[Mapping[str, str]]] = lambda: nullcontext({})
     """What the broker needs beside it, as long as it runs; gives further settings."""
     honest: Callable[[], Login | None] = lambda: None
@@ -76,7 +77,7 @@ def run(scenario: Scenario, scale: float) -> Outcome:
         directory = Path(name)
         settings = {**STANDARD_SETTINGS, **needed, **scenario.settings}
         login = scenario.honest()
-        with Broker(directory, settings=settings) as broker:
+        with Broker(directory, settings=settings, log_level=scenario.log_level) as broker:
             begun = broker.usage()
             ground = Ground(broker, scale, directory, [])
             try:

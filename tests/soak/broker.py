@@ -76,14 +76,20 @@ class Broker:
     """`kafkapy start` with its data in `directory`; with `watched` through `tests.soak.watched_broker`."""
 
     def __init__(
-        self, directory: Path, *, watched: bool = False, traced_frames: int = 0, settings: Mapping[str, str] = SETTINGS
+        self,
+        directory: Path,
+        *,
+        watched: bool = False,
+        traced_frames: int = 0,
+        settings: Mapping[str, str] = SETTINGS,
+        log_level: str = "warning",
     ) -> None:
         self._output = directory / "output"
         self._heap_file = directory / "heap.json"
         self._ready_file = directory / "ready.json"
         overrides = [part for name, value in settings.items() for part in ("--override", f"{name}={value}")]
         where = () if "listeners" in settings else ("--port", "0", "--host", "127.0.0.1")
-        ready = ("--ready-file", str(self._ready_file))
+        ready = ("--ready-file", str(self._ready_file), "--log-level", log_level)
         command = ["start", *where, "--data-dir", str(directory / "data"), *ready, *overrides]
         watching = ["tests.soak.watched_broker", str(self._heap_file), str(traced_frames)]
         self._command = [sys.executable, "-m", *(watching if watched else ["kafkapy"]), *command]

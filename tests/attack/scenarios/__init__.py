@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.attack.scenarios import clients, compressed, groups, handshakes, logins, long_requests
+from tests.attack.scenarios import clients, compressed, groups, handshakes, logins, long_requests, rights
 
 __all__ = ["ALL"]
 
@@ -13,4 +13,5 @@ ALL = [
     *groups.SCENARIOS,
     *handshakes.SCENARIOS,
     *logins.SCENARIOS,
+    *rights.SCENARIOS,
 ]
