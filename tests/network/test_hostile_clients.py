@@ -1,4 +1,4 @@
-"""Nothing that clients send makes the node fail; `tests/fuzz/fuzz_broker.py` does the same for as long as asked."""
+"""Nothing that clients send makes the node fail; the programs of `tests/fuzz` do the same for as long as asked."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from kafkapy.apis import API_MODULES
 from kafkapy_wire.api_keys import API_VERSIONS, request_header_version
 from kafkapy_wire.codec import encode
 from kafkapy_wire.messages.request_header import RequestHeader
-from tests.fuzz import fuzz_broker
+from tests.fuzz import fuzz_broker, fuzz_handshakes
 from tests.shell.running_node import connect, running_node, trio_test
 
 FRAMES_AT_ONCE_MAX = 4
@@ -71,3 +72,12 @@ def test_any_bytes_leave_the_node_as_it_was(connections: list[list[bytes]]) -> N
 
 def test_odd_requests_of_every_api(tmp_path: Path) -> None:
     assert trio.run(fuzz_broker.run, 2_026, 60, time.monotonic() + 60, tmp_path) == 60
+
+
+def test_odd_requests_of_every_api_by_clients_with_some_rights(tmp_path: Path) -> None:
+    assert trio.run(fuzz_broker.run, 2_026, 20, time.monotonic() + 60, tmp_path, fuzz_broker.SECURED) == 20
+
+
+def test_odd_handshakes_and_logins(tmp_path: Path) -> None:
+    pytest.importorskip("jwt")
+    assert trio.run(fuzz_handshakes.run, 2_026, 8, time.monotonic() + 60, tmp_path) == 8
