@@ -7,17 +7,19 @@ import json
 import threading
 import time
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trio
 
 from kafkapy.settings import Settings, SettingsError
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.metadata import MetadataRequest
 from kafkapy_wire.messages.sasl_authenticate import SaslAuthenticateRequest, SaslAuthenticateResponse
 from tests.network.test_logins import clock_of, handshake, is_served, token
-from tests.shell.running_node import Client, connect, running_node, trio_test
+from tests.shell.running_node import Client, connect, running_node, trio_test, until_parked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -309,6 +311,33 @@ async def test_a_provider_that_answers_without_end_is_waited_for_as_long_as_told
                     assert (await show(client, provider.token("alice"))).error_code == 0
         async with running_node(tmp_path / "other", settings) as node, connect(node) as client:
             assert (await show(client, provider.token("alice"))).error_message == INVALID
+        monkeypatch.setattr(jwks, "FETCH_SECONDS", 3_600.0)
+        async with running_node(tmp_path / "third", settings) as node, connect(node) as client:
+            await handshake(client, "OAUTHBEARER")
+            await client.send(SaslAuthenticateRequest(auth_bytes=shown))
+            await until_parked(node)  # and the node stops without waiting for the keys
+
+
+@trio_test
+async def test_a_provider_that_does_not_speak_http_is_no_bug(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    pytest.importorskip("jwt")
+    from kafkapy.testing import IdentityProvider
+
+    async def answer(stream: trio.SocketStream) -> None:
+        await stream.receive_some()
+        await stream.send_all(b"SSH-2.0-x\r\n\r\n")
+
+    async with trio.open_nursery() as nursery:
+        (listener,) = await nursery.start(partial(trio.serve_tcp, answer, 0, host="127.0.0.1"))
+        with IdentityProvider() as provider:
+            settings = {"listeners": "SASL_PLAINTEXT://127.0.0.1:0", **provider.settings("SASL_PLAINTEXT")}
+            settings["sasl.oauthbearer.jwks.endpoint.url"] = f"http://127.0.0.1:{listener.socket.getsockname()[1]}/"
+            settings["connection.failed.authentication.delay.ms"] = "0"
+            async with running_node(tmp_path, settings) as node, connect(node) as client:
+                assert (await show(client, provider.token("alice"))).error_message == INVALID
+                assert not node.bugs.kept
+        nursery.cancel_scope.cancel()
+    assert "the JWKS cannot be had" in caplog.text
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import json
 import time
 import urllib.request
 from functools import partial
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -55,7 +56,9 @@ class JwksValidator:
         )
         self._keys = _Keys({}, -float("inf"))
         self._failed_at = -float("inf")
-        self._fetching = trio.Lock()
+        self._failure = ""
+        self._under_way: trio.Event | None = None
+        """Set when the fetch is over that is under way."""
 
     async def validate(self, token: str, /) -> ValidToken:
         try:
@@ -90,44 +93,54 @@ class JwksValidator:
         """Raises InvalidToken: it is not in the JWKS, or that cannot be had."""
         age = time.monotonic() - self._keys.fetched_at
         found = self._keys.by_id.get(key_id)
-        if found is None or (age > self._settings.refresh_ms / 1_000 and not self._fetching.locked()):
-            async with self._fetching:
-                await self._fetch_again(key_id)
+        if found is None or (age > self._settings.refresh_ms / 1_000 and self._under_way is None):
+            await self._fetch_again(key_id)
             found = self._keys.by_id.get(key_id) or found
+        if found is None and not self._keys.by_id:
+            raise InvalidToken(f"the JWKS cannot be had: {self._failure}")
         if found is None:
             raise InvalidToken("the key of the token is not in the JWKS (sasl.oauthbearer.jwks.endpoint.url)")
         return found
 
     async def _fetch_again(self, key_id: str) -> None:
-        now = time.monotonic()
-        least = UNKNOWN_KEY_SECONDS if key_id not in self._keys.by_id else self._settings.refresh_ms / 1_000
-        if now - self._keys.fetched_at < least or now - self._failed_at < RETRY_SECONDS:
-            return  # somebody else has done it meanwhile, or has tried
+        """Return when the keys are there, or cannot be had; at once if they were just fetched."""
+        if self._under_way is None:
+            now = time.monotonic()
+            least = UNKNOWN_KEY_SECONDS if key_id not in self._keys.by_id else self._settings.refresh_ms / 1_000
+            if now - self._keys.fetched_at < least or now - self._failed_at < RETRY_SECONDS:
+                return
+            self._under_way = trio.Event()
+            # For all who wait, even if the client is gone that was the first; and a node that stops waits for nobody.
+            trio.lowlevel.spawn_system_task(self._fetch, self._under_way)
+        await self._under_way.wait()
+
+    async def _fetch(self, over: trio.Event) -> None:
         try:
-            content = await _in_time(self._settings.url)
-            self._keys = _Keys(_keys_in(content), time.monotonic())
-        except (OSError, ValueError, RecursionError, jwt.PyJWTError) as error:
-            self._failed_at = time.monotonic()
-            if not self._keys.by_id:
-                raise InvalidToken(f"the JWKS cannot be had: {error}") from None
+            with trio.fail_after(FETCH_SECONDS):
+                keys = await _fetching.run(partial(_fetched, self._settings.url), abandon_on_cancel=True)
+            self._keys = _Keys(keys, time.monotonic())
+        except trio.TooSlowError:
+            self._note_failure(f"it has not come within {FETCH_SECONDS:.0f} s")
+        except (OSError, ValueError, RecursionError, jwt.PyJWTError, HTTPException) as error:
+            self._note_failure(str(error))
+        finally:
+            self._under_way = None
+            over.set()
+
+    def _note_failure(self, why: str) -> None:
+        self._failure = why
+        self._failed_at = time.monotonic()
 
 
-async def _in_time(url: str) -> bytes:
-    """Fetched for all who wait for it, even if the client is gone that was the first. Raises OSError, ValueError."""
-    with trio.CancelScope(shield=True, deadline=trio.current_time() + FETCH_SECONDS):
-        return await _fetching.run(partial(_fetched, url), abandon_on_cancel=True)
-    raise TimeoutError(f"it has not come within {FETCH_SECONDS:.0f} s")
-
-
-def _fetched(url: str) -> bytes:
-    """Raises OSError, ValueError."""
+def _fetched(url: str) -> dict[str, jwt.PyJWK]:
+    """In a thread. Raises OSError, HTTPException, ValueError."""
     if urlsplit(url).scheme not in ("http", "https", "file"):
         raise ValueError("its URL does not begin with https:, http: or file:")
     with urllib.request.urlopen(url, timeout=FETCH_SECONDS) as response:
         content: bytes = response.read(JWKS_BYTES_MAX + 1)
     if len(content) > JWKS_BYTES_MAX:
         raise ValueError("it has more than a megabyte")
-    return content
+    return _keys_in(content)
 
 
 def _keys_in(content: bytes) -> dict[str, jwt.PyJWK]:

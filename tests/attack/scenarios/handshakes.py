@@ -99,7 +99,7 @@ def nonsense(ground: Ground) -> None:
     kinds = list(no_tls(request))
     for _, (listener, sent) in zip(range(ground.scaled(10_000)), cycle(kinds)):
         attacker = Attacker(ground.broker.port_of(listener))
-        with suppress(ConnectionError):
+        with suppress(OSError):
             attacker.socket.sendall(sent)
             attacker.socket.shutdown(socket.SHUT_WR)
             while attacker.socket.recv(1 << 16):
