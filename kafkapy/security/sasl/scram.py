@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
-
-import trio
 
 from kafkapy.security.principal import KafkaPrincipal, user
 from kafkapy.security.sasl.exchange import LoginRefused
+from kafkapy.workers import Workers
 from kafkapy_wire.sasl import scram
 from kafkapy_wire.sasl.scram import InvalidScramMessage, ScramKeys
 
@@ -28,6 +28,7 @@ TOKEN_AUTH: Final = "tokenauth"
 WRONG_ID: Final = "Authentication failed: Client requested an authorization id that is different from username"
 _NOBODYS_KEYS: Final = {name: secrets.token_bytes(hashlib.new(name).digest_size) for name in scram.HASHES.values()}
 """Stored keys for users and tokens that do not exist, by hash: they are refused, whatever the proof is."""
+_workers: Final = Workers("keys of delegation tokens", 2)
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -106,7 +107,7 @@ class ScramExchange:
 
     async def _answer_token(self, first: ClientFirst) -> bytes:
         # In a thread, as it takes milliseconds; and of tokens that do not exist, too, as it would tell which do.
-        keys = await trio.to_thread.run_sync(self._credentials.keys_of_token, first.name, self._mechanism)
+        keys = await _workers.run(partial(self._credentials.keys_of_token, first.name, self._mechanism))
         self._token = self._credentials.token(first.name)
         self._keys = None if self._token is None else keys
         if keys is None:
