@@ -26,10 +26,25 @@ class OwnRecords:
     """What is sent over a TLS connection after the handshake. The answers are not looked at."""
 
     def __init__(self, port: int, context: ssl.SSLContext, key_log: Path) -> None:
-        """`context` is for TLS 1.3, and this connection is the first that writes to `key_log`."""
+        """`context` is for TLS 1.3; `key_log` names a file that is not there, and will not be afterwards."""
         context.keylog_filename = str(key_log)
         self.socket = socket.create_connection(("127.0.0.1", port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            tls = self._handshake(context)
+            lines = [line.split() for line in key_log.read_text().splitlines()]
+        except BaseException:
+            self.socket.close()
+            raise
+        finally:
+            key_log.unlink(missing_ok=True)
+        cipher = tls.cipher()
+        assert cipher is not None
+        self._hash, self._key_bytes = HASHES[cipher[0]]
+        (secret,) = (line[2] for line in lines if line[:1] == ["CLIENT_TRAFFIC_SECRET_0"])
+        self._use(bytes.fromhex(secret))
+
+    def _handshake(self, context: ssl.SSLContext) -> ssl.SSLObject:
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         tls = context.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
         while True:
@@ -37,16 +52,13 @@ class OwnRecords:
                 tls.do_handshake()
             except ssl.SSLWantReadError:
                 self.socket.sendall(outgoing.read())
-                incoming.write(self.socket.recv(1 << 16))
+                received = self.socket.recv(1 << 16)
+                if not received:
+                    raise ConnectionResetError("the handshake was refused") from None
+                incoming.write(received)
             else:
                 self.socket.sendall(outgoing.read())
-                break
-        cipher = tls.cipher()
-        assert cipher is not None
-        self._hash, self._key_bytes = HASHES[cipher[0]]
-        lines = [line.split() for line in key_log.read_text().splitlines()]
-        (secret,) = (line[2] for line in lines if line[:1] == ["CLIENT_TRAFFIC_SECRET_0"])
-        self._use(bytes.fromhex(secret))
+                return tls
 
     def _use(self, secret: bytes) -> None:
         self._secret = secret
