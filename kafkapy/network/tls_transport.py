@@ -94,11 +94,14 @@ class TlsTransport(PlainTransport):
             except BlockingIOError:
                 return count or None
             if received:
-                incoming, before = self._incoming, count
-                incoming.write(_received_view[:received])
-                taken = incoming.pending
+                before = count
+                self._incoming.write(_received_view[:received])
                 count = self._decrypt(view, count)
-                self._weigh(taken - incoming.pending, count - before)
+                if (count - before) * 2 > received:
+                    self._at_once = RECEIVED_AT_ONCE
+                    self._without_data = 0
+                else:
+                    self._weigh(received, count - before)
             else:
                 self._has_ended = True
         if self._outgoing.pending:
@@ -125,10 +128,11 @@ class TlsTransport(PlainTransport):
         self.has_unread = not self._has_ended and bool(tls.pending() or incoming.pending)
         return count
 
-    def _weigh(self, taken: int, data: int) -> None:
-        """TLS has taken so many bytes, and so many of data were in them. Raises CloseConnection: the peer has nothing
-        to say but TLS.
+    def _weigh(self, received: int, data: int) -> None:
+        """So few bytes of data were in those that were received. Raises CloseConnection: the peer has nothing to say
+        but TLS.
         """
+        taken = received - min(received, self._incoming.pending)  # the caller may have no room for the others
         self._at_once = RECEIVED_AT_ONCE if data * 2 > taken else CAREFUL_AT_ONCE
         if data:
             self._without_data = 0
