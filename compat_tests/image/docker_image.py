@@ -16,6 +16,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from compat_tests.apache_kafka import MissingTool, cache_directory, file_lock, require_tool
@@ -28,6 +29,7 @@ MIRROR = "http://deb.debian.org/debian"
 BASE_PACKAGES = ("python3", "python3-pip", "hostname", "netcat-openbsd")
 BUILD_SECONDS_MAX = 600.0
 SECONDS_MAX = 60.0
+RUN_SECONDS_MAX = 3_600.0
 NAME = "kafkapy-test"
 BUILT_FROM = (".dockerignore", "docker", "kafkapy", "wire", "log", "controller", "pyproject.toml")
 KAFKA_TAG, CONFLUENT_TAG = "4.4.0", "8.2.0"
@@ -79,10 +81,15 @@ def _has_image(name: str) -> bool:
 
 
 def _remove_older(name: str) -> None:
-    """Images of earlier contents, and the stages that they were built in: disks are not endless."""
-    listed = docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").stdout.split()
-    for image in listed:
-        if image.startswith(f"{NAME}-") and not image.startswith((f"{name}:", f"{NAME}-base:")):
+    """Images of earlier contents, and the stages that they were built in: disks are not endless.
+
+    A run of another checkout may use one that is no older than a run takes.
+    """
+    listed = docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}\t{{.CreatedAt}}").stdout.splitlines()
+    recently = datetime.now(UTC) - timedelta(seconds=RUN_SECONDS_MAX)
+    for image, _, created in (line.partition("\t") for line in listed):
+        is_of_tests = image.startswith(f"{NAME}-") and not image.startswith((f"{name}:", f"{NAME}-base:"))
+        if is_of_tests and datetime.strptime(created[:25], "%Y-%m-%d %H:%M:%S %z") < recently:
             docker("image", "rm", image, check=False)
 
 

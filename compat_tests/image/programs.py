@@ -90,4 +90,4 @@ def node_program() -> list[str]:
     return [node, str(target / "containers.js")]
 
 
-PYTHONPATH = str(ROOT)
+PYTHONPATH = os.pathsep.join(map(str, (ROOT, *(ROOT / name for name in ("wire", "log", "controller")))))

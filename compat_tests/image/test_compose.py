@@ -13,6 +13,7 @@ import pytest
 from compat_tests.apache_kafka import MissingTool, free_port, require_tool
 from compat_tests.deadlines import eventually
 from compat_tests.image.docker_image import KAFKA_TAG, NAME, ROOT, Container, docker
+from compat_tests.image.test_security import send_and_read as log_in_send_and_read
 from compat_tests.image.test_settings import VALUES, send_and_read
 from compat_tests.tools import need
 
@@ -95,3 +96,22 @@ def test_three_brokers_keep_three_replicas(image: str, tmp_path: Path) -> None:
         described = project.container("kafka-3").exec(*describe)
         assert described.count("Replicas: ") == 3
         assert "ReplicationFactor: 3" in described
+
+
+def test_one_broker_has_tls_and_users(image: str, tmp_path: Path) -> None:
+    port = str(free_port())
+    with running("compose-secured.yaml", image, {"19092": port}, tmp_path) as project:
+        kafka = project.container("kafka")
+        kafka.until_logged("Kafka Server started")
+        authority = tmp_path / "ca.crt"
+        authority.write_text(kafka.exec("cat", "/etc/kafka/secrets/ca.crt"))
+        alice = {
+            "security_protocol": "SASL_SSL",
+            "ssl_cafile": str(authority),
+            "sasl_mechanism": "PLAIN",
+            "sasl_plain_username": "alice",
+            "sasl_plain_password": "alice-secret",
+        }
+        assert log_in_send_and_read(f"localhost:{port}", "orders", **alice) == VALUES
+        listed = kafka.exec("kafka-topics", "--list", "--bootstrap-server", "localhost:9094")
+        assert listed == "orders\n"

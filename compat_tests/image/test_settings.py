@@ -156,7 +156,7 @@ def test_bitnamis_names(image: str) -> None:
 @pytest.mark.parametrize(
     ("environ", "message"),
     [
-        ({"KAFKA_CLIENT_USERS": "alice"}, "KAFKA_CLIENT_USERS asks for SASL"),
+        ({"KAFKA_CLIENT_USERS": "alice,bob", "KAFKA_CLIENT_PASSWORDS": "a"}, "KAFKA_CLIENT_USERS has 2 names"),
         ({"KAFKA_TLS_TYPE": "PEM"}, "KAFKA_TLS_TYPE=PEM: cannot read"),
         ({"KAFKA_LISTENERS": "SSL://:9092"}, "ssl.keystore.location is not given"),
         ({"KAFKA_AUTHORIZER_CLASS_NAME": "com.acme.Authorizer"}, "authorizer"),

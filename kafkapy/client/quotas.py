@@ -21,7 +21,7 @@ from kafkapy_wire.messages.describe_client_quotas import (
 )
 
 USER, CLIENT_ID, IP = "user", "client-id", "ip"
-EXACT, DEFAULT = 0, 1
+EXACT, DEFAULT, ANY_NAME = 0, 1, 2
 Entity = Mapping[str, str | None]
 """Entity type to name; None is the default of the type."""
 
@@ -36,15 +36,21 @@ def entity_words(entity: Entity) -> str:
     return ", ".join(f"every other {kind}" if name is None else f"{kind} {name!r}" for kind, name in entity.items())
 
 
-def describe_quotas(cluster: Cluster, wanted: Entity) -> list[Quotas]:
-    """Those of all entities with these parts. Raises Refused."""
+def describe_quotas(
+    cluster: Cluster, wanted: Entity, of_any_name: Sequence[str] = (), *, is_strict: bool = False
+) -> list[Quotas]:
+    """Those of all entities with these parts, and with parts of the types `of_any_name`; strict: without others.
+
+    Raises Refused.
+    """
     components = [
         ComponentData(entity_type=kind, match_type=DEFAULT if name is None else EXACT, match=name)
         for kind, name in wanted.items()
     ]
+    components += [ComponentData(entity_type=kind, match_type=ANY_NAME, match=None) for kind in of_any_name]
 
     def attempt() -> list[Quotas]:
-        request = DescribeClientQuotasRequest(components=components)
+        request = DescribeClientQuotasRequest(components=components, strict=is_strict)
         answer = cluster.ask_once(cluster.any_broker(), request, DescribeClientQuotasResponse)
         check(answer.error_code, "quotas", answer.error_message)
         return [

@@ -1,18 +1,26 @@
 """HEALTHCHECK: exit code 0 if the Kafka node of this container answers ApiVersions, 1 with one line otherwise.
 
-It asks every port that is listened on here, so it needs no settings. A node listens when it serves, not before. Run as
-a file, without the rest of kafkapy: `python3 -I -S health.py` takes 20 ms.
+It asks every port that is listened on here. A node listens when it serves, not before. Ports with TLS, by the
+variables of the container, come last and are only greeted: a TLS handshake that the client gives up leaves no line in
+the log, as a request without TLS would. Run as a file, without the rest of kafkapy: `python3 -I -S health.py` takes
+20 ms.
 """
 
+import os
 import socket
 import struct
 import sys
+
+TYPE_CHECKING = False  # that of typing takes as long to import as all the rest
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 LISTENING = "0A"
 DOCKERS_RESOLVER = "0B00007F"  # 127.0.0.11 as the tables write it: Docker answers names there
 ASK_SECONDS = 2.0
 ANSWER_BYTES_MAX = 1 << 20
+TLS_HANDSHAKE = b"\x16"  # the type of the first record
 # ApiVersions v0, correlation id 7, client id "health"
 QUESTION = struct.pack(">hhih6s", 18, 0, 7, 6, b"health")
 
@@ -56,6 +64,45 @@ def serves(host: str, port: int) -> bool:
         return False
 
 
+def serves_tls(host: str, port: int) -> bool:
+    """Whether somebody answers a TLS handshake there."""
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    greeting = ssl.MemoryBIO()
+    tls = context.wrap_bio(ssl.MemoryBIO(), greeting)
+    try:
+        tls.do_handshake()
+    except ssl.SSLWantReadError:
+        hello = greeting.read()
+    try:
+        with socket.create_connection((host, port), timeout=ASK_SECONDS) as connection:
+            connection.sendall(hello)
+            return _exactly(connection, 1) == TLS_HANDSHAKE
+    except OSError:
+        return False
+
+
+def listeners(environ: "Mapping[str, str]" = os.environ) -> "dict[str, tuple[int, str]]":
+    """Those that variables give: name to (port, security protocol)."""
+    protocols = {}
+    for entry in _variable(environ, "LISTENER_SECURITY_PROTOCOL_MAP").split(","):
+        name, _, protocol = entry.partition(":")
+        protocols[name.strip().upper()] = protocol.strip().upper()
+    found = {}
+    for listener in (_variable(environ, "LISTENERS") or _variable(environ, "ADVERTISED_LISTENERS")).split(","):
+        name, port = listener.partition("://")[0].strip().upper(), listener.rpartition(":")[2].strip()
+        if port.isdigit():
+            found[name] = (int(port), protocols.get(name, name))
+    return found
+
+
+def _variable(environ: "Mapping[str, str]", name: str) -> str:
+    return environ.get("KAFKA_" + name) or environ.get("KAFKA_CFG_" + name) or ""
+
+
 def _exactly(connection: socket.socket, count: int) -> bytes:
     """Raises OSError: the other end has closed, or is silent."""
     received = b""
@@ -69,7 +116,13 @@ def _exactly(connection: socket.socket, count: int) -> bytes:
 
 def main() -> int:
     ports = listening()
-    if any(serves(host, port) for host, port in ports):
+    by_port = dict(listeners().values())
+    with_tls = [each for each in ports if by_port.get(each[1], "").endswith("SSL")]
+    others = sorted((each for each in ports if each not in with_tls), key=lambda each: each[1] not in by_port)
+    if any(serves(host, port) for host, port in others) or any(serves_tls(host, port) for host, port in with_tls):
+        return 0
+    # Where the variables do not name its listeners, as in a mounted file of settings, the node has TLS perhaps.
+    if any(serves_tls(host, port) for host, port in others if port not in by_port):
         return 0
     asked = ", ".join(str(port) for _, port in ports) or "none is listened on"
     sys.stdout.write(f"no Kafka node answers here (ports: {asked})\n")

@@ -22,7 +22,7 @@ FOREIGN_GREETINGS: Final[tuple[tuple[bytes, str], ...]] = (
     (b"PUT ", "an HTTP request"),
     (b"OPTI", "an HTTP request"),
     (b"PRI ", "an HTTP/2 request"),
-    (b"\x16\x03", "a TLS handshake; this listener's security protocol is PLAINTEXT"),
+    (b"\x16\x03", "a TLS handshake; this listener's security protocol is {protocol}"),
     (b"SSH-", "an SSH client"),
 )
 
@@ -48,14 +48,16 @@ def log_end(
     elif isinstance(error, InjectedEnd):
         logger.info("closing the connection from %s: %s", context.client, error)
     else:
-        told = _explained(error) if isinstance(error, MalformedFrame) and not is_greeted else str(error)
+        told = str(error)
+        if isinstance(error, MalformedFrame) and not is_greeted:
+            told = _explained(error, context.client.security_protocol)
         complaints.warn("closing the connection from %s: %s", context.client, told)
 
 
-def _explained(error: MalformedFrame) -> str:
-    """For a frame of absurd size: which protocol it probably is."""
+def _explained(error: MalformedFrame, security_protocol: str) -> str:
+    """For a frame of absurd size: which protocol it probably is, where the listener has `security_protocol`."""
     start = error.size.to_bytes(4, "big", signed=True)
     for greeting, what in FOREIGN_GREETINGS:
         if start.startswith(greeting):
-            return f"this is a Kafka port, the peer sent {what}"
+            return f"this is a Kafka port, the peer sent {what.format(protocol=security_protocol)}"
     return str(error)

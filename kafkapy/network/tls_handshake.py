@@ -135,9 +135,9 @@ class TlsHandshake:
             self._end(f"sent more than {HANDSHAKE_BYTES_MAX} bytes")
             return
         if self._object is None:
-            instead = instead_of_handshake(data)
+            protocol = self.client.security_protocol
+            instead = instead_of_handshake(data, protocol)
             if instead is not None:
-                protocol = self.client.security_protocol
                 self._end(f"this listener's security protocol is {protocol}, the peer sent {instead}")
                 return
             self._object = self._tls.context.wrap_bio(self._incoming, self._outgoing, server_side=True)

@@ -86,6 +86,20 @@ def settings_in(environ: Mapping[str, str], is_known: Callable[[str], bool]) -> 
     return found
 
 
+def given_names(environ: Mapping[str, str], is_known: Callable[[str], bool]) -> set[str]:
+    """The settings that variables name, whatever else those may be."""
+    encoded = [variable.removeprefix("KAFKA_") for variable in environ if variable.startswith("KAFKA_")]
+    return {name for text in encoded if (name := setting_name(text.removeprefix("CFG_"), is_known)) is not None}
+
+
+_ENCODED = str.maketrans({".": "_", "_": "__", "-": "___"})
+
+
+def variable_of(name: str) -> str:
+    """x.y -> KAFKA_X_Y, as `setting_name` and all Kafka images read it."""
+    return "KAFKA_" + name.translate(_ENCODED).upper()
+
+
 def setting_name(encoded: str, is_known: Callable[[str], bool]) -> str | None:
     """X_Y -> x.y. None: there is nothing."""
     if not encoded:

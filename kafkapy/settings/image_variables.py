@@ -1,11 +1,12 @@
 """What only a container image reads from its environment: the variables of Bitnami's and Confluent's images besides
-settings, values in files, and what asks for security.
+settings, values in files, stores of certificates and users.
 
 A plain `kafkapy start` does not look at these: on a developer's machine they may belong to another program.
 """
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,18 +15,13 @@ from kafkapy.settings.environment import CLUSTER_IDS, setting_name
 from kafkapy.settings.errors import SettingsError, shortened
 from kafkapy.settings.image_stores import VARIABLES as STORE_VARIABLES
 from kafkapy.settings.image_stores import with_stores
+from kafkapy.settings.image_users import VARIABLES as USER_VARIABLES
+from kafkapy.settings.image_users import mounted_jaas_file, with_users
 
 DEFAULT_CLUSTER_ID = "5L6g3nShT-eMCtK--X86sw"
 """What Apache Kafka's image gives to all nodes of a cluster whose user has named none."""
 
-_ASK_FOR_SASL = (
-    "KAFKA_CLIENT_USERS",
-    "KAFKA_CLIENT_PASSWORDS",
-    "KAFKA_INTER_BROKER_USER",
-    "KAFKA_INTER_BROKER_PASSWORD",
-    "KAFKA_CONTROLLER_USER",
-    "KAFKA_CONTROLLER_PASSWORD",
-)
+_LISTENER_OF_BITNAMI = re.compile("^KAFKA_CFG_LISTENER_NAME_SASL_(SSL|PLAINTEXT)_")
 _LOGIN_CONFIG = "-Djava.security.auth.login.config="
 JAAS_FILE_VARIABLE = "KAFKA_JAVA_SECURITY_AUTH_LOGIN_CONFIG"
 _FILE = "_FILE"
@@ -36,16 +32,16 @@ _BROKER_IDS = ("KAFKA_BROKER_ID", "KAFKA_CFG_BROKER_ID")
 
 
 def image_variables(environ: Mapping[str, str], is_known: Callable[[str], bool]) -> dict[str, str]:
-    """`environ` as a start in a container reads it. Raises SettingsError: it asks for what there is not yet."""
+    """`environ` as a start in a container reads it. Raises SettingsError."""
     variables = _with_values_in_files(environ, is_known)
     for variable in _BROKER_IDS:
         if variables.get(variable, "").strip() == _CHOSEN_ID:
             del variables[variable]
-    _refuse_security(variables)
-    variables = with_stores(variables)
-    file = _login_config(variables.get("KAFKA_OPTS", ""))
+    variables = _with_names_of_bitnami(variables)
+    variables = with_users(with_stores(variables), is_known)
+    file = _login_config(variables.get("KAFKA_OPTS", "")) or mounted_jaas_file()
     if file is not None:
-        variables.setdefault(JAAS_FILE_VARIABLE, file)
+        variables.setdefault(JAAS_FILE_VARIABLE, str(file))
     if _names_other_nodes(variables) and not any(variables.get(name, "").strip() for name in CLUSTER_IDS):
         variables["CLUSTER_ID"] = DEFAULT_CLUSTER_ID
     return variables
@@ -61,7 +57,7 @@ def _with_values_in_files(environ: Mapping[str, str], is_known: Callable[[str], 
         plain = variable.removesuffix(_FILE)
         if plain == variable or not path or not variable.startswith("KAFKA_") or _is_setting(variable, is_known):
             continue
-        if _is_setting(plain, is_known) or plain in (*_ASK_FOR_SASL, *STORE_VARIABLES):
+        if _is_setting(plain, is_known) or plain in (*USER_VARIABLES, *STORE_VARIABLES):
             del variables[variable]
             if plain not in environ:
                 variables[plain] = _content(path, variable)
@@ -83,15 +79,12 @@ def _is_setting(variable: str, is_known: Callable[[str], bool]) -> bool:
     return name is not None and is_known(name)
 
 
-def _refuse_security(variables: Mapping[str, str]) -> None:
-    """Raises SettingsError."""
-    of_sasl = (
-        "SASL in the way of one image, which kafkapy does not read: give users in Kafka's own settings, such as "
-        "KAFKA_LISTENER_NAME_CLIENTS_PLAIN_SASL_JAAS_CONFIG, or in a JAAS file named in KAFKA_OPTS"
-    )
-    given = [name for name in _ASK_FOR_SASL if variables.get(name)]
-    if given:
-        raise SettingsError(f"{' and '.join(given)} {'ask' if len(given) > 1 else 'asks'} for {of_sasl}")
+def _with_names_of_bitnami(variables: Mapping[str, str]) -> dict[str, str]:
+    """Listeners that are called SASL_SSL and SASL_PLAINTEXT have one underscore in that image's variables."""
+    return {
+        _LISTENER_OF_BITNAMI.sub(r"KAFKA_CFG_LISTENER_NAME_SASL__\1_", variable): value
+        for variable, value in variables.items()
+    }
 
 
 def _login_config(options: str) -> str | None:

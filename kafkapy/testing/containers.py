@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Self
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
+from kafkapy.settings.environment import variable_of
+
 if TYPE_CHECKING:
     from testcontainers.core.network import Network
 
@@ -71,7 +73,7 @@ class KafkapyContainer(DockerContainer):  # type: ignore[misc]  # untyped where 
             "inter.broker.listener.name": "PLAINTEXT",
         }
         for name, value in {**own, **(settings or {})}.items():
-            self.with_env(_variable(name), value)
+            self.with_env(variable_of(name), value)
         if topics:
             self.with_env("KAFKA_CREATE_TOPICS", ",".join(topics))
         if cluster_id is not None:
@@ -108,8 +110,3 @@ class KafkapyContainer(DockerContainer):  # type: ignore[misc]  # untyped where 
     def get_bootstrap_server_in_network(self) -> str:
         """`host:port` for clients in containers of the same network."""
         return f"{self._network_alias}:{_NETWORK_PORT}"
-
-
-def _variable(setting: str) -> str:
-    """KAFKA_X_Y for x.y, as all Kafka images read it."""
-    return "KAFKA_" + setting.replace("-", "___").replace("_", "__").replace(".", "_").upper()

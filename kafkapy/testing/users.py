@@ -10,7 +10,7 @@ from kafkapy.cluster import BROKER_LISTENER
 from kafkapy.control.arguments import InvalidArgument, check, shown
 from kafkapy.nearest import did_you_mean
 from kafkapy_controller.scram import SCRAM_MECHANISMS, ScramArgument, credential_record
-from kafkapy_wire.sasl.jaas import PLAIN_MODULE, SCRAM_MODULE
+from kafkapy_wire.sasl.jaas import PLAIN_MODULE, SCRAM_MODULE, jaas_config
 
 if TYPE_CHECKING:
     from kafkapy_wire.record_formats.metadata import UserScramCredentialRecord
@@ -102,10 +102,10 @@ class ClusterUsers:
         """Those of every node; empty if there are no users."""
         if not self._users:
             return {}
-        node = f'username="{NODE_USER}" password="{self._users[NODE_USER]}"'
-        passwords = " ".join(f"{_quoted(f'user_{name}')}={_quoted(text)}" for name, text in self._users.items())
-        modules = dict.fromkeys(SCRAM_MECHANISMS, f"{SCRAM_MODULE} required {node};")
-        modules["PLAIN"] = f"{PLAIN_MODULE} required {node} {passwords};"
+        node = {"username": NODE_USER, "password": self._users[NODE_USER]}
+        passwords = {f"user_{name}": text for name, text in self._users.items()}
+        modules = dict.fromkeys(SCRAM_MECHANISMS, jaas_config(SCRAM_MODULE, node))
+        modules["PLAIN"] = jaas_config(PLAIN_MODULE, {**node, **passwords})
         prefix = f"listener.name.{BROKER_LISTENER.lower()}"
         return {
             "listener.security.protocol.map": f"{BROKER_LISTENER}:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
@@ -122,8 +122,3 @@ class ClusterUsers:
             if mechanism in SCRAM_MECHANISMS
             for name, password in self._users.items()
         ]
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
-    return f'"{escaped}"'

@@ -47,12 +47,14 @@ def explained(error: ssl.SSLError) -> str:
     return _REASONS.get(reason, reason.lower().replace("_", " "))
 
 
-def instead_of_handshake(first: bytes) -> str | None:
-    """What the first bytes of a connection are if they are no TLS; None: they are."""
+def instead_of_handshake(first: bytes, security_protocol: str) -> str | None:
+    """What the first bytes of a connection are if they are no TLS; None: they are. `security_protocol` is the
+    listener's.
+    """
     if first[0] == HANDSHAKE_BYTE:
         return None
     if first[:1].isalpha() and first[:8].isascii():
         return "an HTTP request, or other text, without TLS"
     if first[0] == 0:
-        return "a Kafka request without TLS: set security.protocol=SSL in the client's configuration"
+        return f"a Kafka request without TLS: set security.protocol={security_protocol} in the client's configuration"
     return "bytes that are no TLS"

@@ -80,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         actions.add_argument(f"--{action}", action="store_const", dest="action", const=action)
     for flag in ("topic", "group", "transactional-id", "delegation-token", "user-principal"):
         parser.add_argument(f"--{flag}", action="append", default=[], metavar="NAME")
-    parser.add_argument("--cluster", action="store_true")
+    parser.add_argument("--cluster", nargs="?", const=CLUSTER_NAME, metavar="NAME")
     parser.add_argument(
         "--resource-pattern-type",
         type=str.upper,

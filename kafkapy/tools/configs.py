@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from kafkapy.client.errors import ClientError
-from kafkapy.tools.tool_parser import add_client_settings_arguments, add_ignored, run_tool
+from kafkapy.tools.own_broker import own_broker
+from kafkapy.tools.tool_parser import add_client_settings_arguments, add_ignored, add_servers_arguments, run_tool
 
 if TYPE_CHECKING:
     import argparse
@@ -16,30 +18,34 @@ if TYPE_CHECKING:
     from kafkapy_wire.messages.describe_configs import DescribeConfigsResourceResult
 
 _TYPES = ("topics", "brokers", "groups", "users", "clients", "ips", "broker-loggers", "client-metrics")
-_SERVED = {
+_FLAGS = {
     "topic": "topics",
+    "client": "clients",
+    "user": "users",
     "broker": "brokers",
+    "broker-logger": "broker-loggers",
+    "ip": "ips",
     "group": "groups",
     "client-metrics": "client-metrics",
-    "broker-logger": "broker-loggers",
 }
-"""Flags, and the types of entity that they are short for."""
+"""Flags, and the types of entity that they are short for, in the order in which Kafka takes them."""
+_WITH_DEFAULTS = ("client", "user", "broker", "ip")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--bootstrap-server", metavar="HOST:PORT")
-    parser.add_argument("--bootstrap-controller", metavar="HOST:PORT")
+    add_servers_arguments(parser)
+    parser.add_argument("--zookeeper", metavar="HOST:PORT", help="in a container: the broker that runs in it")
     add_client_settings_arguments(parser)
     actions = parser.add_mutually_exclusive_group(required=True)
     for action in ("alter", "describe"):
         actions.add_argument(f"--{action}", action="store_const", dest="action", const=action)
-    parser.add_argument("--entity-type", choices=_TYPES, metavar="TYPE")
-    parser.add_argument("--entity-name", metavar="NAME")
-    parser.add_argument("--entity-default", action="store_true")
-    for flag, kind in _SERVED.items():
+    parser.add_argument("--entity-type", action="append", default=[], choices=_TYPES, metavar="TYPE")
+    parser.add_argument("--entity-name", action="append", dest="entity_names", default=[], metavar="NAME")
+    parser.add_argument("--entity-default", action="append_const", dest="entity_names", const="")
+    for flag, kind in _FLAGS.items():
         parser.add_argument(f"--{flag}", dest=kind, metavar="NAME", help=f"--entity-type {kind} --entity-name NAME")
-    for flag in ("user", "client", "ip"):
-        parser.add_argument(f"--{flag}", dest="not_served", metavar="NAME")
+        if flag in _WITH_DEFAULTS:
+            parser.add_argument(f"--{flag}-defaults", dest=f"{kind} defaults", action="store_true")
     parser.add_argument("--add-config", metavar="NAME=VALUE,NAME=[VALUE,VALUE]")
     parser.add_argument("--add-config-file", metavar="FILE")
     parser.add_argument("--delete-config", metavar="NAME,NAME")
@@ -48,32 +54,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    arguments.bootstrap_server = arguments.bootstrap_server or arguments.bootstrap_controller
+    if arguments.zookeeper is not None and arguments.bootstrap_server is None:
+        arguments.bootstrap_server = own_broker()
     return run_tool(arguments, _alter if arguments.action == "alter" else _describe, failed="Error: ")
 
 
-def _entity(arguments: argparse.Namespace) -> tuple[str, str | None]:
-    """(one of `_SERVED`; the name: "" for the default of all, None for each). Raises ClientError."""
-    for served in _SERVED.values():
-        name = getattr(arguments, served)
-        if name is not None:
-            return served, name
-    kind = arguments.entity_type
-    if kind is None and arguments.not_served is None:
-        raise ClientError("name what it is about: --entity-type topics --entity-name NAME")
-    if kind not in _SERVED.values():
-        raise ClientError(
-            f"settings of {kind or 'users and clients'} are not there yet: there is no SASL and there are no quotas; "
-            f"there are settings of {', '.join(_SERVED.values())}"
-        )
-    return kind, "" if arguments.entity_default else arguments.entity_name
+def _entities(arguments: argparse.Namespace) -> list[tuple[str, str | None]]:
+    """Types with names: "" for the default of all, None for each. Raises ClientError."""
+    flags = [(kind, getattr(arguments, kind)) for kind in _FLAGS.values() if getattr(arguments, kind) is not None]
+    flags += [(_FLAGS[flag], "") for flag in _WITH_DEFAULTS if getattr(arguments, f"{_FLAGS[flag]} defaults")]
+    types, names = arguments.entity_type, arguments.entity_names
+    if flags and (types or names):
+        raise ClientError("--entity-{type,name,default} should not be used in conjunction with specific entity flags")
+    found = flags or list(zip_longest(types, names[: len(types)]))
+    kinds = [kind for kind, _ in found]
+    if not found:
+        raise ClientError("At least one entity type must be specified: --entity-type topics --entity-name NAME")
+    if len(set(kinds)) < len(kinds):
+        raise ClientError(f"Duplicate entity type(s) specified: {','.join(kinds)}")
+    if len(kinds) > 1 and set(kinds) != {"users", "clients"}:
+        raise ClientError("Only 'users' and 'clients' entity types may be specified together")
+    return found
 
 
-def _resources(arguments: argparse.Namespace, cluster: Cluster) -> list[tuple[Resource, str]]:
+def _resources(
+    arguments: argparse.Namespace, entities: list[tuple[str, str | None]], cluster: Cluster
+) -> list[tuple[Resource, str]]:
     """Each with Kafka's words for it. Raises ClientError."""
     from kafkapy.client.configs import BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP, TOPIC, Resource
 
-    kind, name = _entity(arguments)
+    ((kind, name),) = entities
     type_id = {
         "topics": TOPIC,
         "brokers": BROKER,
@@ -116,8 +126,13 @@ def _names(cluster: Cluster, kind: str) -> list[str]:
 
 def _describe(arguments: argparse.Namespace, cluster: Cluster) -> int:
     from kafkapy.client.configs import describe_configs, is_own
+    from kafkapy.tools import client_entities
 
-    for resource, words in _resources(arguments, cluster):
+    entities = _entities(arguments)
+    if entities[0][0] in client_entities.TYPES:
+        client_entities.describe(entities, cluster)
+        return 0
+    for resource, words in _resources(arguments, entities, cluster):
         configs = describe_configs(cluster, resource, synonyms=True)
         if not arguments.all:
             configs = [config for config in configs if is_own(resource, config)]
@@ -142,12 +157,22 @@ def _synonyms(config: DescribeConfigsResourceResult) -> str:
 
 def _alter(arguments: argparse.Namespace, cluster: Cluster) -> int:
     from kafkapy.client.configs import alter_configs
+    from kafkapy.tools import client_entities
 
+    entities = _entities(arguments)
     changed = _changed(arguments)
     deleted = [name.strip() for name in (arguments.delete_config or "").split(",") if name.strip()]
     if not changed and not deleted:
-        raise ClientError("At least one of --add-config, --add-config-file, or --delete-config must be specified")
-    ((resource, words),) = _resources(arguments, cluster)
+        raise ClientError(
+            "At least one of --add-config, --add-config-file, or --delete-config must be specified with --alter"
+        )
+    kind, name = entities[0]
+    if kind in client_entities.TYPES:
+        client_entities.alter(entities, changed, deleted, cluster)
+        done = f"config for {kind.removesuffix('s')} {name}" if name else f"default config for {kind} in the cluster"
+        print(f"Completed updating {done}.")
+        return 0
+    ((resource, words),) = _resources(arguments, entities, cluster)
     alter_configs(cluster, resource, changed, deleted)
     words = "default config for brokers in the cluster" if words == "brokers" else f"config for {words}"
     print(f"Completed updating {words}.")

@@ -14,7 +14,6 @@ _INSTEAD = {
     "kafka-client-metrics": "use kafka-configs --entity-type client-metrics, or `kafkapy configs --client-metrics`",
     "kafka-dump-log": "use `kafkapy log`",
     "kafka-features": "use `kafkapy features`",
-    "kafka-groups": "use kafka-consumer-groups, or `kafkapy groups list`",
     "kafka-leader-election": "use `kafkapy cluster elect-leaders`",
     "kafka-log-dirs": "use `kafkapy logdirs`",
     "kafka-metadata-quorum": "use `kafkapy cluster describe`",

@@ -43,6 +43,13 @@ def add_connection_arguments(parser: argparse.ArgumentParser, *aliases: str, req
     add_client_settings_arguments(parser)
 
 
+def add_servers_arguments(parser: argparse.ArgumentParser) -> None:
+    """Of a tool that asks brokers or controllers."""
+    servers = parser.add_mutually_exclusive_group()
+    for option in ("--bootstrap-server", "--bootstrap-controller"):
+        servers.add_argument(option, dest="bootstrap_server", metavar="HOST:PORT")
+
+
 def add_client_settings_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--command-config", metavar="FILE", help="client settings, a properties file")
 

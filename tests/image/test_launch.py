@@ -14,6 +14,7 @@ import kafkapy.image.defaults
 from kafkapy.image import health
 from kafkapy.image.defaults import DATA_DIRECTORY, IMAGE_VARIABLE, data_directory, default_arguments
 from kafkapy.image.launch import launch, start_arguments
+from kafkapy.testing import Kafka
 
 
 def test_the_defaults_hold_in_the_image_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,10 +54,10 @@ def test_a_mounted_file_is_read_unless_another_one_is_named(tmp_path: Path, monk
 
 
 def test_a_start_that_is_refused_has_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert launch([], {"KAFKA_CLIENT_USERS": "alice"}) == 1
+    assert launch([], {"KAFKA_CLIENT_USERS": "alice,bob"}) == 1
     captured = capsys.readouterr()
     assert captured.err.count("\n") == 1
-    assert captured.err.startswith("kafkapy: KAFKA_CLIENT_USERS asks for SASL")
+    assert captured.err.startswith("kafkapy: KAFKA_CLIENT_USERS has 2 names and KAFKA_CLIENT_PASSWORDS 1")
 
 
 TABLE = """\
@@ -77,6 +78,40 @@ def test_the_health_check_asks_every_port_but_dockers(tmp_path: Path) -> None:
     (tmp_path / "tcp6").write_text(TABLE_6)
     tables = (str(tmp_path / "tcp"), str(tmp_path / "none"), str(tmp_path / "tcp6"))
     assert health.listening(tables) == [("127.0.0.1", 0x2384), ("127.0.0.1", 0x2386), ("::1", 0x2387)]
+
+
+LISTENERS = "PLAINTEXT://:9093,SECURE://0.0.0.0:9096,SSL://[::]:9097, CONTROLLER://localhost:9094,"
+
+
+@pytest.mark.parametrize("prefix", ["KAFKA_", "KAFKA_CFG_"])
+def test_the_health_check_knows_the_ports_with_tls(prefix: str) -> None:
+    environ = {
+        f"{prefix}LISTENERS": LISTENERS,
+        f"{prefix}LISTENER_SECURITY_PROTOCOL_MAP": "PLAINTEXT:PLAINTEXT,secure:sasl_ssl,CONTROLLER:PLAINTEXT,SSL:SSL",
+    }
+    assert health.listeners(environ) == {
+        "PLAINTEXT": (9093, "PLAINTEXT"),
+        "SECURE": (9096, "SASL_SSL"),
+        "SSL": (9097, "SSL"),
+        "CONTROLLER": (9094, "PLAINTEXT"),
+    }
+    assert health.listeners({f"{prefix}ADVERTISED_LISTENERS": "SSL://localhost:9092"}) == {"SSL": (9092, "SSL")}
+    assert health.listeners({}) == {}
+
+
+def test_a_node_with_tls_is_healthy_and_logs_no_failed_handshake(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Kafka(tls="mutual") as kafka:
+        host, _, port = kafka.bootstrap_servers.rpartition(":")
+        monkeypatch.setattr(health, "listening", lambda: [(host, int(port))])
+        monkeypatch.setattr(health, "listeners", lambda: {"SECURE": (int(port), "SSL")})
+        assert health.main() == 0
+        assert "handshake" not in caplog.text
+        assert not health.serves(host, int(port))
+        monkeypatch.setattr(health, "listeners", dict)
+        assert health.main() == 0, "it finds out without variables"
+    assert not health.serves_tls(host, int(port)), "nobody listens there any more"
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400\r\n\r\n", b"\0\0\0\7\0\0\0\1\0\0\0", b"\x7f\xff\xff\xff" * 3])

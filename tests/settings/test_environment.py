@@ -9,6 +9,7 @@ import trio
 
 from kafkapy.node import Node
 from kafkapy.settings import Settings, SettingsError
+from kafkapy.settings.environment import setting_name, variable_of
 from kafkapy.settings.given import GivenTopic
 from kafkapy.settings.sources import gather
 from kafkapy.settings.support import lines_about
@@ -338,3 +339,11 @@ async def test_a_node_starts_with_an_images_variables(tmp_path: Path, caplog: py
         await client.create_topic("orders", partitions=-1)
         assert len(node.broker.metadata.image.topics["orders"].partitions) == 3
     assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["num.partitions", "listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config", "log.cleaner.min.cleanable.ratio"],
+)
+def test_the_variable_of_a_setting_is_read_as_that_setting(name: str) -> None:
+    assert setting_name(variable_of(name).removeprefix("KAFKA_"), lambda _: False) == name

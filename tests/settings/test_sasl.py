@@ -10,6 +10,7 @@ import pytest
 from kafkapy.settings import Settings, SettingsError
 from kafkapy.settings.sasl import sasl_settings
 from kafkapy.settings.support import lines_about
+from kafkapy_wire.sasl.jaas import jaas_config, parse_jaas_config
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,3 +142,8 @@ def test_login_modules_for_no_listener_have_no_effect_and_a_line_says_so() -> No
     assert line.startswith("sasl.jaas.config has no effect: ")
     assert "listener.name.<listener>.<mechanism>.sasl.jaas.config" in line
     assert "topsecret" not in line
+
+
+def test_the_text_of_a_login_module_is_read_as_what_it_was_made_of() -> None:
+    options = {"username": 'a"b', "password": "\\n\n\r'x\\", "user_a b": "über ;{}"}
+    assert parse_jaas_config(jaas_config(PLAIN, options)) == (PLAIN, "required", options)

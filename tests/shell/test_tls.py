@@ -290,6 +290,29 @@ async def test_what_is_no_tls_is_told_apart_and_closed_without_a_word(
 
 
 @trio_test
+async def test_the_protocol_to_set_is_that_of_the_listener(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    plain = 'org.apache.kafka.common.security.plain.PlainLoginModule required user_alice="secret";'
+    settings = {
+        **server_settings(),
+        "listeners": "SASL_SSL://127.0.0.1:0,SASL_PLAINTEXT://127.0.0.1:0,PLAINTEXT://127.0.0.1:0",
+        "sasl.enabled.mechanisms": "PLAIN",
+        "listener.name.sasl_ssl.plain.sasl.jaas.config": plain,
+        "listener.name.sasl_plaintext.plain.sasl.jaas.config": plain,
+    }
+    async with running_node(tmp_path, settings) as node:
+        for index, sent, what in (
+            (0, b"\0\0\0\4\0\x12\0\0", "set security.protocol=SASL_SSL in the client"),
+            (1, b"\x16\x03\1\2\0", "this listener's security protocol is SASL_PLAINTEXT"),
+        ):
+            stream = await trio.open_tcp_stream("127.0.0.1", node.settings.now.listeners[index].port)
+            await stream.send_all(sent)
+            assert await stream.receive_some() == b""
+            await stream.aclose()
+            (line,) = told(caplog)
+            assert what in line
+
+
+@trio_test
 async def test_a_handshake_is_bounded_in_time_and_bytes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     clock = ManualClock()
     async with running_node(tmp_path, server_settings(), clock=clock) as node:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import socket
 import struct
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from kafkapy.client.errors import ClientError
 from kafkapy.tools import TOOLS, main, tool_names
+from kafkapy.tools.client_entities import java_double
 from kafkapy.tools.configs import parse_added
 from kafkapy.tools.console_consumer import record_format
 from kafkapy.tools.console_producer import LineReader
+from kafkapy.tools.own_broker import own_broker
 from kafkapy.tools.tool_parser import names_matching, table
 from kafkapy_wire.records import Record, TimestampType
 
@@ -24,6 +30,44 @@ def test_brackets_keep_the_commas_of_a_value() -> None:
 def test_what_is_no_list_of_settings_is_refused(text: str) -> None:
     with pytest.raises(ClientError):
         parse_added(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1024.0, "1024.0"),
+        (12.5, "12.5"),
+        (0.0, "0.0"),
+        (9_999_999.0, "9999999.0"),
+        (1e7, "1.0E7"),
+        (10_485_760.0, "1.048576E7"),
+        (-12_345_678.5, "-1.23456785E7"),
+        (1e-3, "0.001"),
+        (5e-4, "5.0E-4"),
+        (0.000_123, "1.23E-4"),
+        (1e21, "1.0E21"),
+        (1.5e-7, "1.5E-7"),
+    ],
+)
+def test_numbers_are_printed_as_java_prints_them(value: float, text: str) -> None:
+    assert java_double(value) == text
+
+
+@pytest.mark.parametrize(
+    ("environ", "address"),
+    [
+        ({}, "localhost:9092"),
+        ({"KAFKA_LISTENERS": "SECURE://:9096,HOST://:9093,BROKER://:9092"}, "localhost:9093"),
+        ({"KAFKA_CFG_INTER_BROKER_LISTENER_NAME": "BROKER", "KAFKA_LISTENERS": "HOST://:1,BROKER://:2"}, "localhost:2"),
+        ({"KAFKA_LISTENERS": "CONTROLLER://:9094,SECURE://:9096"}, None),
+    ],
+)
+def test_the_broker_of_a_container_is_found_by_its_variables(environ: dict[str, str], address: str | None) -> None:
+    protocols = {
+        "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "SECURE:SASL_SSL,HOST:PLAINTEXT,BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT"
+    }
+    assert own_broker({**protocols, **environ, "KAFKAPY_IMAGE": "1"}) == address
+    assert own_broker({**protocols, **environ}) is None, "only in the image"
 
 
 def made(line: str, **properties: str) -> tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]:
@@ -102,6 +146,22 @@ def test_a_tool_that_is_not_provided_says_so(name: str, capsys: pytest.CaptureFi
 def test_zookeeper_is_not_missed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["/usr/bin/zookeeper-server-start", "zookeeper.properties"]) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_the_port_of_zookeeper_is_listened_on_for_who_waits_for_it(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    file = tmp_path / "zookeeper.properties"
+    file.write_text(f"clientPort={port}\ndataDir=/tmp/zookeeper\n")
+    command = [sys.executable, "-m", "kafkapy.tools", "zookeeper-server-start", str(file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert "nothing is done" in process.stdout.readline()
+            with socket.create_connection(("127.0.0.1", port)) as connection:
+                assert connection.recv(1) == b""
+        finally:
+            process.terminate()
 
 
 def test_every_tool_has_its_names_and_a_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -12,23 +13,31 @@ import org.testcontainers.containers.Network;
 import org.testcontainers.kafka.ConfluentKafkaContainer;
 import org.testcontainers.kafka.KafkaContainer;
 import org.testcontainers.utility.DockerImageName;
+import org.testcontainers.utility.MountableFile;
 
 /**
- * The Kafka modules of testcontainers-java, unmodified: {@code Containers FLOW IMAGE [FLOW IMAGE ...]}, where FLOW is
- * apache, confluent, old, listener.
+ * The Kafka modules of testcontainers-java, unmodified: {@code Containers DIRECTORY FLOW IMAGE [FLOW IMAGE ...]}, where
+ * FLOW is apache, confluent, old, listener, apache-secure, confluent-secure, old-secure.
  *
- * <p>Starts a container, sends three records to it and reads them as a group; prints a line for each flow.
+ * <p>Starts a container, sends three records to it and reads them as a group; prints a line for each flow. DIRECTORY has
+ * the files for listeners with TLS and logins: certificates of {@code kafkapy certs}, passwords and a JAAS file.
  */
 public final class Containers {
     private static final List<String> VALUES = List.of("one", "two", "three");
 
+    private static final String LOGIN_MODULE =
+            "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"%s\" password=\"%s-secret\"";
+    private static final String JAAS =
+            LOGIN_MODULE.formatted("admin", "admin") + " user_admin=\"admin-secret\" user_alice=\"alice-secret\";";
+
     public static void main(String[] arguments) {
-        for (int i = 0; i < arguments.length; i += 2) {
-            System.out.println(arguments[i] + " " + run(arguments[i], DockerImageName.parse(arguments[i + 1])));
+        String directory = arguments[0];
+        for (int i = 1; i < arguments.length; i += 2) {
+            System.out.println(arguments[i] + " " + run(arguments[i], DockerImageName.parse(arguments[i + 1]), directory));
         }
     }
 
-    private static List<String> run(String flow, DockerImageName image) {
+    private static List<String> run(String flow, DockerImageName image, String directory) {
         DockerImageName apache = image.asCompatibleSubstituteFor("apache/kafka");
         DockerImageName confluent = image.asCompatibleSubstituteFor("confluentinc/cp-kafka");
         switch (flow) {
@@ -46,6 +55,12 @@ public final class Containers {
                 return runOld(confluent);
             case "listener":
                 return runWithListener(apache);
+            case "apache-secure":
+                return runWithSecrets(apache, directory);
+            case "confluent-secure":
+                return runWithJaasInVariables(confluent);
+            case "old-secure":
+                return runOldWithLogins(confluent, directory);
             default:
                 throw new IllegalArgumentException(flow);
         }
@@ -81,13 +96,75 @@ public final class Containers {
         }
     }
 
+    /** TLS and SASL as the image of Apache Kafka has them: files in a directory of its own. */
+    private static List<String> runWithSecrets(DockerImageName image, String directory) {
+        String secrets = "/etc/kafka/secrets/";
+        try (KafkaContainer kafka = new KafkaContainer(image)
+                .withEnv("KAFKA_LISTENER_SECURITY_PROTOCOL_MAP", "BROKER:PLAINTEXT,PLAINTEXT:SASL_SSL,CONTROLLER:PLAINTEXT")
+                .withEnv("KAFKA_SSL_KEYSTORE_FILENAME", "server.jks")
+                .withEnv("KAFKA_SSL_KEYSTORE_CREDENTIALS", "password")
+                .withEnv("KAFKA_SSL_KEY_CREDENTIALS", "password")
+                .withEnv("KAFKA_SASL_ENABLED_MECHANISMS", "PLAIN")
+                .withEnv("KAFKA_OPTS", "-Djava.security.auth.login.config=" + secrets + "jaas.conf")) {
+            for (String file : List.of("server.jks", "password", "jaas.conf")) {
+                kafka.withCopyFileToContainer(MountableFile.forHostPath(directory + "/" + file), secrets + file);
+            }
+            kafka.start();
+            Map<String, Object> security = login("SASL_SSL");
+            security.put("ssl.truststore.location", directory + "/truststore.jks");
+            security.put("ssl.truststore.password", "changeit");
+            return sendAndRead(kafka.getBootstrapServers(), security);
+        }
+    }
+
+    private static List<String> runWithJaasInVariables(DockerImageName image) {
+        try (ConfluentKafkaContainer kafka = new ConfluentKafkaContainer(image)
+                .withEnv(
+                        "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP",
+                        "BROKER:PLAINTEXT,PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT")
+                .withEnv("KAFKA_LISTENER_NAME_PLAINTEXT_SASL_ENABLED_MECHANISMS", "PLAIN")
+                .withEnv("KAFKA_LISTENER_NAME_PLAINTEXT_PLAIN_SASL_JAAS_CONFIG", JAAS)) {
+            kafka.start();
+            return sendAndRead(kafka.getBootstrapServers(), login("SASL_PLAINTEXT"));
+        }
+    }
+
+    /** With a login between brokers, too, and a JAAS file that is copied into the container. */
+    @SuppressWarnings("deprecation")
+    private static List<String> runOldWithLogins(DockerImageName image, String directory) {
+        try (org.testcontainers.containers.KafkaContainer kafka =
+                new org.testcontainers.containers.KafkaContainer(image)
+                        .withKraft()
+                        .withEnv(
+                                "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP", "BROKER:SASL_PLAINTEXT,PLAINTEXT:SASL_PLAINTEXT")
+                        .withEnv("KAFKA_SASL_ENABLED_MECHANISMS", "PLAIN")
+                        .withEnv("KAFKA_SASL_MECHANISM_INTER_BROKER_PROTOCOL", "PLAIN")
+                        .withEnv("KAFKA_OPTS", "-Djava.security.auth.login.config=/tmp/jaas.conf")
+                        .withCopyFileToContainer(MountableFile.forHostPath(directory + "/jaas.conf"), "/tmp/jaas.conf")) {
+            kafka.start();
+            return sendAndRead(kafka.getBootstrapServers(), login("SASL_PLAINTEXT"));
+        }
+    }
+
+    private static Map<String, Object> login(String protocol) {
+        return new HashMap<>(Map.of(
+                "security.protocol", protocol,
+                "sasl.mechanism", "PLAIN",
+                "sasl.jaas.config", LOGIN_MODULE.formatted("alice", "alice") + ";"));
+    }
+
     private static List<String> sendAndRead(String bootstrap) {
-        Map<String, Object> producing = Map.of("bootstrap.servers", bootstrap);
+        return sendAndRead(bootstrap, Map.of());
+    }
+
+    private static List<String> sendAndRead(String bootstrap, Map<String, Object> security) {
+        Map<String, Object> producing = new HashMap<>(security);
+        producing.put("bootstrap.servers", bootstrap);
         try (var producer = new KafkaProducer<>(producing, new StringSerializer(), new StringSerializer())) {
             VALUES.forEach(value -> producer.send(new ProducerRecord<>("orders", value)));
         }
-        Map<String, Object> consuming =
-                Map.of("bootstrap.servers", bootstrap, "group.id", "g", "auto.offset.reset", "earliest");
+        Map<String, Object> consuming = new HashMap<>(producing);
+        consuming.putAll(Map.of("group.id", "g", "auto.offset.reset", "earliest"));
         try (var consumer = new KafkaConsumer<>(consuming, new StringDeserializer(), new StringDeserializer())) {
             consumer.subscribe(List.of("orders"));
             List<String> read = new ArrayList<>();

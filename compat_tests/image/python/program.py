@@ -1,6 +1,6 @@
 """Containers by testcontainers' own Kafka module, or by kafkapy's, behind one command line:
 
-    python program.py plain|kraft|network|kafkapy IMAGE
+    python program.py plain|kraft|network|sasl|kafkapy IMAGE
 
 Starts one, sends three records to it and reads them as a group; prints what was read as JSON.
 """
@@ -18,6 +18,16 @@ from testcontainers.kafka import KafkaContainer
 
 VALUES = [b"one", b"two", b"three"]
 POLL_MS = 10_000
+JAAS = (
+    'org.apache.kafka.common.security.plain.PlainLoginModule required username="admin" password="admin-secret" '
+    'user_admin="admin-secret" user_alice="alice-secret";'
+)
+LOGIN = {
+    "security_protocol": "SASL_PLAINTEXT",
+    "sasl_mechanism": "PLAIN",
+    "sasl_plain_username": "alice",
+    "sasl_plain_password": "alice-secret",
+}
 
 
 @contextmanager
@@ -34,6 +44,12 @@ def started(flow: str, image: str) -> Iterator[str]:
             KafkaContainer(image).with_kraft().with_network(network).with_network_aliases("kafka") as kafka,
         ):
             yield kafka.get_bootstrap_server()
+    elif flow == "sasl":
+        secure = KafkaContainer(image, listener_name="SECURE", security_protocol="SASL_PLAINTEXT").with_kraft()
+        secure.with_env("KAFKA_SASL_ENABLED_MECHANISMS", "PLAIN")
+        secure.with_env("KAFKA_LISTENER_NAME_SECURE_PLAIN_SASL_JAAS_CONFIG", JAAS)
+        with secure as kafka:
+            yield kafka.get_bootstrap_server()
     else:
         from kafkapy.testing.containers import KafkapyContainer
 
@@ -47,12 +63,13 @@ def started(flow: str, image: str) -> Iterator[str]:
 
 def main(flow: str, image: str) -> None:
     with started(flow, image) as bootstrap:
-        producer = KafkaProducer(bootstrap_servers=bootstrap)
+        settings = {"bootstrap_servers": bootstrap, **(LOGIN if flow == "sasl" else {})}
+        producer = KafkaProducer(**settings)
         for value in VALUES:
             producer.send("orders", value, partition=0)
         producer.flush()
         producer.close()
-        consumer = KafkaConsumer("orders", bootstrap_servers=bootstrap, group_id="g", auto_offset_reset="earliest")
+        consumer = KafkaConsumer("orders", group_id="g", auto_offset_reset="earliest", **settings)
         read: list[str] = []
         while len(read) < len(VALUES):
             polled = consumer.poll(timeout_ms=POLL_MS)

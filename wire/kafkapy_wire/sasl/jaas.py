@@ -98,6 +98,17 @@ def _unescaped(match: re.Match[str]) -> str:
     return _ESCAPES.get(escaped, escaped)
 
 
+def jaas_config(module: str, options: Mapping[str, str]) -> str:
+    """The text of a `sasl.jaas.config`."""
+    words = [module, "required", *(f"{_quoted(name)}={_quoted(value)}" for name, value in options.items())]
+    return " ".join(words) + ";"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
+    return f'"{escaped}"'
+
+
 def parse_jaas_config(text: str) -> LoginModule:
     """The one login module of a `sasl.jaas.config`. Raises InvalidJaas."""
     tokens = _Tokens(text)
