@@ -102,6 +102,8 @@ class KerberosLogin(NamedTuple):
 class NodeLoginSettings(NamedTuple):
     mechanism: str
     module: LoginModule
+    credentials: str
+    """The name of the setting that has them."""
     endpoint: TokenEndpoint | None = None
     """With OAUTHBEARER; None: tokens have no signature."""
     refresh: TokenRefresh | None = None
@@ -149,10 +151,10 @@ def node_login(settings: Settings, listener_name: str, mechanism: str) -> NodeLo
             )
     module = found.modules[0]
     if mechanism == "GSSAPI":
-        return NodeLoginSettings(mechanism, module, kerberos=_kerberos(of, found))
+        return NodeLoginSettings(mechanism, module, found.jaas_setting, kerberos=_kerberos(of, found))
     if mechanism == "OAUTHBEARER" and of.text(LOGIN_HANDLER) in ENDPOINT_HANDLERS:
-        return NodeLoginSettings(mechanism, module, _endpoint(of, found), _refresh(of))
-    return NodeLoginSettings(mechanism, module)
+        return NodeLoginSettings(mechanism, module, TOKEN_URL, _endpoint(of, found), _refresh(of))
+    return NodeLoginSettings(mechanism, module, found.jaas_setting)
 
 
 def check_node_login(settings: Settings, listener_name: str, mechanism: str, name: str) -> None:
@@ -177,7 +179,7 @@ def check_node_login(settings: Settings, listener_name: str, mechanism: str, nam
     try:
         client_exchange(mechanism, found.module, lambda: 0.0).first()
     except ValueError as error:
-        setting = mechanism_settings(settings, listener_name, mechanism).jaas_setting
+        setting = found.credentials
         advice = ""
         if mechanism == "OAUTHBEARER":
             handler = f"listener.name.{listener_name.lower()}.oauthbearer.{LOGIN_HANDLER}"

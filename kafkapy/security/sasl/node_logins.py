@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 class NodeLogin:
     """One login: a mechanism and its exchange. Raises SettingsError when it is made: there are no credentials."""
 
-    def __init__(self, mechanism: str, exchange: ClientExchange) -> None:
+    def __init__(self, mechanism: str, exchange: ClientExchange, credentials: str) -> None:
+        """`credentials`: the name of the setting that has them."""
         self.mechanism = mechanism
         self.exchange = exchange
+        self.credentials = credentials
 
 
 class NodeLogins:
@@ -68,7 +70,7 @@ class NodeLogins:
         if not has_sasl(now.security_protocol(listener_name)):
             return None
         found = node_login(now, listener_name, mechanism)
-        return NodeLogin(mechanism, self._exchange(found, listener_name, host))
+        return NodeLogin(mechanism, self._exchange(found, listener_name, host), found.credentials)
 
     def _exchange(self, found: NodeLoginSettings, listener_name: str, host: str) -> ClientExchange:
         if found.kerberos is not None:
