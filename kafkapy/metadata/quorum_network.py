@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from kafkapy.peers import PeerUnavailable
+from kafkapy.peers import Outage, PeerUnavailable, level_of
 from kafkapy_controller.quorum_state import NOBODY
 from kafkapy_controller.raft.messages import Fetch, FetchResult, FetchSnapshot, Request, Result
 from kafkapy_controller.raft.quorum import Answered, Failed
@@ -57,7 +57,7 @@ class QuorumNetwork:
         self._registered = registered
         self._nursery: trio.Nursery | None = None
         self._unsent: list[Send] = []  # before `run` runs
-        self._failing: set[int] = set()
+        self._outages: dict[int, Outage] = {}
         self._asking = 0  # requests to be answered that do not wait for records
         self._answered = trio.Event()
 
@@ -105,7 +105,7 @@ class QuorumNetwork:
 
     def reaches_any(self, node_ids: Iterable[int]) -> bool:
         """Whether one of these nodes has answered its last request, or was not asked yet."""
-        return any(node_id not in self._failing for node_id in node_ids)
+        return any(not self._outage_of(node_id).is_on for node_id in node_ids)
 
     async def _ask(self, send: Send) -> None:
         request = send.request
@@ -141,13 +141,15 @@ class QuorumNetwork:
     def _note_failure(self, node_id: int, error: Exception) -> None:
         """Say it once, until the node answers again."""
         self.last_failure = str(error)
-        if node_id not in self._failing:
-            self._failing.add(node_id)
-            logger.info("node %s of the quorum does not answer: %s", self.name_of(node_id), error)
+        if self._outage_of(node_id).begins(error):
+            level = level_of(error, logging.INFO)
+            logger.log(level, "node %s of the quorum does not answer: %s", self.name_of(node_id), error)
+
+    def _outage_of(self, node_id: int) -> Outage:
+        return self._outages.setdefault(node_id, Outage())
 
     def _note_success(self, node_id: int) -> None:
-        if node_id in self._failing:
-            self._failing.discard(node_id)
+        if self._outage_of(node_id).ends():
             logger.info("node %s of the quorum answers again", self.name_of(node_id))
 
     def name_of(self, node_id: int) -> str:

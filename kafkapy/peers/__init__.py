@@ -7,11 +7,11 @@ login.py        SASL over it
 peers.py        all of them, by address or by broker id
 channel.py      the active controller, wherever it is
 identity.py     what a node says of itself
-unavailable.py  what requests fail with
+unavailable.py  what requests fail with, and how often the log says so
 """
 
 from kafkapy.peers.channel import ControllerChannel
 from kafkapy.peers.peers import Peers
-from kafkapy.peers.unavailable import PeerUnavailable
+from kafkapy.peers.unavailable import Outage, PeerUnavailable, level_of
 
-__all__ = ["ControllerChannel", "PeerUnavailable", "Peers"]
+__all__ = ["ControllerChannel", "Outage", "PeerUnavailable", "Peers", "level_of"]

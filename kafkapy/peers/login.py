@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import trio
 
-from kafkapy.peers.unavailable import PeerUnavailable
+from kafkapy.peers.unavailable import PeerRefused, PeerUnavailable
 from kafkapy_wire.codec import decode
 from kafkapy_wire.errors import ErrorCode, MalformedMessage
 from kafkapy_wire.messages.sasl_authenticate import SaslAuthenticateRequest, SaslAuthenticateResponse
@@ -31,6 +31,8 @@ RENEWED_AFTER: Final = 0.85
 class Login(Protocol):
     mechanism: str
     exchange: ClientExchange
+    credentials: str
+    """Where they are, for messages: the name of a setting."""
 
 
 class Logins(Protocol):
@@ -54,8 +56,10 @@ async def log_in(login: Login, exchange: Exchange, version: int, where: str) -> 
         where,
     )
     if shaken.error_code:
-        raise PeerUnavailable(
-            f"the node at {where} has no {login.mechanism}, but {', '.join(shaken.mechanisms) or 'none'}"
+        raise PeerRefused(
+            f"the node at {where} has no {login.mechanism}, but {', '.join(shaken.mechanisms) or 'none'}: see "
+            "sasl.mechanism.inter.broker.protocol and sasl.mechanism.controller.protocol, or sasl.enabled.mechanisms "
+            "there"
         )
     answer = SaslAuthenticateResponse()
     try:
@@ -67,10 +71,13 @@ async def log_in(login: Login, exchange: Exchange, version: int, where: str) -> 
             answer = _decoded(SaslAuthenticateResponse, content, version, where)
             if answer.error_code:
                 told = answer.error_message or ErrorCode(answer.error_code).name
-                raise PeerUnavailable(f"the node at {where} refuses the login of this node: {told}")
+                raise PeerRefused(
+                    f"the node at {where} refuses the login of this node by {login.mechanism}: {told}; correct "
+                    f"{login.credentials}, or what that node knows of it"
+                )
             token = await trio.to_thread.run_sync(login.exchange.step, answer.auth_bytes, abandon_on_cancel=True)
     except (LoginFailed, ValueError) as error:
-        raise PeerUnavailable(f"the login at the node at {where} has failed: {error}") from None
+        raise PeerRefused(f"the login at the node at {where} has failed: {error}") from None
     lifetime_ms = answer.session_lifetime_ms
     return lifetime_ms / 1_000 * RENEWED_AFTER if lifetime_ms > 0 else float("inf")
 

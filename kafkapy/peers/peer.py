@@ -14,8 +14,8 @@ import trio
 from kafkapy import __version__
 from kafkapy.long_messages import decoded
 from kafkapy.peers.identity import NODE_SOFTWARE
-from kafkapy.peers.peer_socket import NoAnswer, NoTls, PeerSocket
-from kafkapy.peers.unavailable import PeerUnavailable
+from kafkapy.peers.peer_socket import BrokenOffTls, NoAnswer, NoTls, PeerSocket
+from kafkapy.peers.unavailable import PeerRefused, PeerUnavailable
 from kafkapy.suspension import Suspension
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_header_version, response_class, response_header_version
 from kafkapy_wire.codec import decode, decode_from, encode, encoder
@@ -136,7 +136,7 @@ class Peer:
             try:
                 self._socket = await self._open()
             except NoTls as error:
-                raise PeerUnavailable(f"no TLS with {self}: {error}") from None
+                raise PeerRefused(f"no TLS with {self}: {error}") from None
             except OSError as error:
                 raise PeerUnavailable(f"no connection to {self} ({_reason(error)})") from None
         if scope.cancelled_caught:
@@ -157,7 +157,7 @@ class Peer:
         try:
             login = make_login(self.host)
         except ValueError as error:
-            raise PeerUnavailable(f"this node cannot log in at {self}: {error}") from None
+            raise PeerRefused(f"this node cannot log in at {self}: {error}") from None
         if login is None:
             return
         from kafkapy.peers.login import log_in  # not by a node without SASL
@@ -184,6 +184,8 @@ class Peer:
         frame = self._frame(request, key, version)
         try:
             answer = await sock.exchange(frame)
+        except BrokenOffTls as error:
+            raise PeerRefused(f"the node at {self} {error}") from None
         except NoAnswer as error:
             raise PeerUnavailable(f"the node at {self} {error}") from None
         except (trio.ClosedResourceError, OSError) as error:

@@ -24,6 +24,10 @@ class NoAnswer(Exception):
     """What came is not an answer to what was sent. The message says what it is, and goes after the name of the peer."""
 
 
+class BrokenOffTls(NoAnswer):
+    """The other node has ended TLS: with TLS 1.3 it says after the handshake that it refuses a certificate."""
+
+
 class NoTls(Exception):
     """There is no TLS with that node. The message says why."""
 

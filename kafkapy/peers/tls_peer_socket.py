@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from kafkapy.peers.peer_socket import NoAnswer, NoTls, PeerSocket
+from kafkapy.peers.peer_socket import BrokenOffTls, NoAnswer, NoTls, PeerSocket
 from kafkapy.tls.failures import explained
 
 if TYPE_CHECKING:
@@ -105,6 +105,6 @@ class TlsPeerSocket(PeerSocket):
                 if not came:
                     return 0
             except ssl.SSLError as error:
-                raise NoAnswer(f"has broken off TLS: {explained(error)}") from None
+                raise BrokenOffTls(f"has broken off TLS: {explained(error)}") from None
             else:
                 return count

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from kafkapy.partitions.replica import Role
-from kafkapy.peers import PeerUnavailable
+from kafkapy.peers import Outage, PeerUnavailable
 from kafkapy.replication.fetcher import Then
 from kafkapy.turns import Turn
 
@@ -164,18 +164,16 @@ class _Connection:
         self._source_id = lane.source_id
         self._purpose = f"replica-fetcher-{lane.number}"
         self._sources = sources
-        self._is_there = True
+        self._outage = Outage()
 
     async def ask(self, request: Message, timeout_ms: int) -> Message | None:
         """The answer; None without one."""
         try:
             answer = await self._sources.broker(self._source_id, self._purpose).ask(request, timeout_ms=timeout_ms)
         except PeerUnavailable as error:
-            if self._is_there:
+            if self._outage.begins(error):
                 logger.warning("cannot fetch from broker %d: %s", self._source_id, error)
-            self._is_there = False
             return None
-        if not self._is_there:
+        if self._outage.ends():
             logger.info("fetching from broker %d again", self._source_id)
-        self._is_there = True
         return answer

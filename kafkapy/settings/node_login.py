@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from kafkapy.settings.client_assertion import client_assertion, is_wanted
 from kafkapy.settings.errors import SettingsError, shortened
 from kafkapy.settings.sasl import MODULES, mechanism_settings
 from kafkapy_wire.sasl.client import client_exchange
@@ -17,6 +18,7 @@ from kafkapy_wire.sasl.client import client_exchange
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kafkapy.settings.client_assertion import ClientAssertion
     from kafkapy.settings.parse import Value
     from kafkapy.settings.sasl import MechanismSettings, Settings
     from kafkapy_wire.sasl.jaas import LoginModule
@@ -49,18 +51,20 @@ CLASSES: Final[Mapping[str, frozenset[str]]] = {
 """Apache Kafka's own classes that are served under their names."""
 TOKEN_URL: Final = "sasl.oauthbearer.token.endpoint.url"
 RETRIEVER: Final = "sasl.oauthbearer.jwt.retriever.class"
+BEARER_RETRIEVER: Final = f"{_OAUTH}JwtBearerJwtRetriever"
 RETRIEVERS: Final = frozenset(
-    f"{_OAUTH}{name}" for name in ("DefaultJwtRetriever", "ClientCredentialsJwtRetriever", "FileJwtRetriever")
+    {
+        BEARER_RETRIEVER,
+        *(f"{_OAUTH}{name}" for name in ("DefaultJwtRetriever", "ClientCredentialsJwtRetriever", "FileJwtRetriever")),
+    }
 )
-ASSERTIONS: Final = ("sasl.oauthbearer.assertion.file", "sasl.oauthbearer.assertion.claim.iss")
-"""Either of them has Apache Kafka show a signed assertion to the token endpoint in place of a secret."""
 SERVICE_NAME: Final = "sasl.kerberos.service.name"
 WAIT_MS: Final = 10_000
 """How long a token endpoint may take, if sasl.login.connect.timeout.ms and sasl.login.read.timeout.ms are not given."""
 
 
 class TokenEndpoint(NamedTuple):
-    """Where tokens come from: a file, or a server that hands them out for client credentials (RFC 6749)."""
+    """Where tokens come from: a file, or a server that hands them out for a secret or an assertion (RFC 6749)."""
 
     url: str
     client_id: str
@@ -70,6 +74,10 @@ class TokenEndpoint(NamedTuple):
     tls: tuple[tuple[str, str], ...]
     """The `ssl.*` options of the login module, for https."""
     jaas_setting: str
+    assertion: ClientAssertion | None = None
+    """In place of the secret."""
+    is_bearer: bool = False
+    """The assertion is what the token is for (RFC 7523), rather than who asks for it."""
 
     @property
     def file(self) -> str | None:
@@ -102,6 +110,8 @@ class KerberosLogin(NamedTuple):
 class NodeLoginSettings(NamedTuple):
     mechanism: str
     module: LoginModule
+    credentials: str
+    """The name of the setting that has them."""
     endpoint: TokenEndpoint | None = None
     """With OAUTHBEARER; None: tokens have no signature."""
     refresh: TokenRefresh | None = None
@@ -149,10 +159,10 @@ def node_login(settings: Settings, listener_name: str, mechanism: str) -> NodeLo
             )
     module = found.modules[0]
     if mechanism == "GSSAPI":
-        return NodeLoginSettings(mechanism, module, kerberos=_kerberos(of, found))
+        return NodeLoginSettings(mechanism, module, found.jaas_setting, kerberos=_kerberos(of, found))
     if mechanism == "OAUTHBEARER" and of.text(LOGIN_HANDLER) in ENDPOINT_HANDLERS:
-        return NodeLoginSettings(mechanism, module, _endpoint(of, found), _refresh(of))
-    return NodeLoginSettings(mechanism, module)
+        return NodeLoginSettings(mechanism, module, TOKEN_URL, _endpoint(of, found), _refresh(of))
+    return NodeLoginSettings(mechanism, module, found.jaas_setting)
 
 
 def check_node_login(settings: Settings, listener_name: str, mechanism: str, name: str) -> None:
@@ -177,7 +187,7 @@ def check_node_login(settings: Settings, listener_name: str, mechanism: str, nam
     try:
         client_exchange(mechanism, found.module, lambda: 0.0).first()
     except ValueError as error:
-        setting = mechanism_settings(settings, listener_name, mechanism).jaas_setting
+        setting = found.credentials
         advice = ""
         if mechanism == "OAUTHBEARER":
             handler = f"listener.name.{listener_name.lower()}.oauthbearer.{LOGIN_HANDLER}"
@@ -213,18 +223,10 @@ def _endpoint(of: _Of, found: MechanismSettings) -> TokenEndpoint:
     if retriever and retriever not in RETRIEVERS:
         name = of.given_name(RETRIEVER)
         raise SettingsError(
-            f"{name} is refused: {shortened(retriever)} is not served; nodes fetch tokens by client credentials, or "
-            f"read them in a file ({TOKEN_URL})",
+            f"{name} is refused: {shortened(retriever)} is a Java class, which cannot be run; remove it, or use one of "
+            "Apache Kafka's own",
             name,
         )
-    for assertion in ASSERTIONS:
-        if of.text(assertion):
-            name = of.given_name(assertion)
-            raise SettingsError(
-                f"{name} is refused: nodes show no assertions to a token endpoint; set "
-                "sasl.oauthbearer.client.credentials.client.id and sasl.oauthbearer.client.credentials.client.secret",
-                name,
-            )
     url, name = of.text(TOKEN_URL), of.given_name(TOKEN_URL)
     if not url:
         raise SettingsError(f"{name} has to be set for OAUTHBEARER with OAuthBearerLoginCallbackHandler", name)
@@ -239,6 +241,7 @@ def _endpoint(of: _Of, found: MechanismSettings) -> TokenEndpoint:
             ("sasl.oauthbearer.scope", "scope"),
         )
     }
+    is_bearer = retriever == BEARER_RETRIEVER
     timeouts = [of.number(f"sasl.login.{what}.timeout.ms", WAIT_MS) for what in ("connect", "read")]
     endpoint = TokenEndpoint(
         url,
@@ -248,6 +251,8 @@ def _endpoint(of: _Of, found: MechanismSettings) -> TokenEndpoint:
         max(timeouts) / 1_000,
         tuple(sorted((option, value) for option, value in options.items() if option.startswith("ssl."))),
         found.jaas_setting,
+        client_assertion(of) if is_bearer or is_wanted(of) else None,
+        is_bearer,
     )
     _check_endpoint(endpoint, name)
     return endpoint
@@ -258,6 +263,8 @@ def _check_endpoint(endpoint: TokenEndpoint, name: str) -> None:
     if endpoint.file is not None:
         if not os.access(endpoint.file, os.R_OK):
             raise SettingsError(f"{name}: the file {shortened(endpoint.file)} cannot be read", name)
+        return
+    if endpoint.assertion is not None:
         return
     for what, value in (("id", endpoint.client_id), ("secret", endpoint.client_secret)):
         if not value:

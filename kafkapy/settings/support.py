@@ -71,7 +71,7 @@ PER_LISTENER = frozenset(
         ),
     }
 )
-PREFIXES_PER_LISTENER = ("ssl.",)
+PREFIXES_PER_LISTENER = ("sasl.oauthbearer.assertion.", "ssl.")
 WITH_MECHANISM = frozenset({"sasl.jaas.config"})
 """What brokers read for one mechanism of one listener only."""
 SERVED_METRIC_REPORTERS = (CLIENT_METRICS_RECEIVER, "org.apache.kafka.common.metrics.JmxReporter")

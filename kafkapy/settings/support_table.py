@@ -51,11 +51,6 @@ _REMOTE_STORAGE = ("there is no tiered storage, so that records would not go whe
 # Why it does not matter.
 _NO_THREADS = "one task serves all requests, and worker threads are started when they are needed"
 _NO_PURGATORY = "requests that wait are forgotten at once when they are answered"
-_ASSERTIONS = (
-    "nodes show no assertions to a token endpoint, but a client id and its secret; a node of a cluster that would have "
-    "to does not start"
-)
-
 # State -> reason, or what is missing and what to do -> names.
 Table = Mapping[str, Mapping[str | tuple[str, str], str]]
 
@@ -183,6 +178,14 @@ BROKER: Table = {
             sasl.oauthbearer.client.credentials.client.id sasl.oauthbearer.client.credentials.client.secret
             sasl.oauthbearer.scope sasl.oauthbearer.token.endpoint.url
         """,
+        "where nodes log in at one another by OAUTHBEARER, with the extra `oauth` where they are to be signed": """
+            sasl.oauthbearer.assertion.algorithm
+            sasl.oauthbearer.assertion.claim.aud sasl.oauthbearer.assertion.claim.exp.seconds
+            sasl.oauthbearer.assertion.claim.iss sasl.oauthbearer.assertion.claim.jti.include
+            sasl.oauthbearer.assertion.claim.nbf.seconds sasl.oauthbearer.assertion.claim.sub
+            sasl.oauthbearer.assertion.file sasl.oauthbearer.assertion.private.key.file
+            sasl.oauthbearer.assertion.private.key.passphrase sasl.oauthbearer.assertion.template.file
+        """,
         "with classes of Apache Kafka: a node with another one does not start": """
             sasl.jaas.config sasl.server.callback.handler.class
         """,
@@ -262,14 +265,6 @@ BROKER: Table = {
         "the Kerberos library gets a ticket with the key of the keytab, and another one at half of its life": """
             sasl.kerberos.kinit.cmd sasl.kerberos.min.time.before.relogin
             sasl.kerberos.ticket.renew.jitter sasl.kerberos.ticket.renew.window.factor
-        """,
-        _ASSERTIONS: """
-            sasl.oauthbearer.assertion.algorithm
-            sasl.oauthbearer.assertion.claim.aud sasl.oauthbearer.assertion.claim.exp.seconds
-            sasl.oauthbearer.assertion.claim.iss sasl.oauthbearer.assertion.claim.jti.include
-            sasl.oauthbearer.assertion.claim.nbf.seconds sasl.oauthbearer.assertion.claim.sub
-            sasl.oauthbearer.assertion.file sasl.oauthbearer.assertion.private.key.file
-            sasl.oauthbearer.assertion.private.key.passphrase sasl.oauthbearer.assertion.template.file
         """,
         "a JWKS that cannot be had is asked for again with a login, a second later at the earliest": """
             sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms sasl.oauthbearer.jwks.endpoint.retry.backoff.ms

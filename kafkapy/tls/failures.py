@@ -39,10 +39,23 @@ _REASONS: Final = {
 }
 
 
+_VERIFICATION: Final = (
+    ("has expired", ": renew it there"),
+    ("not yet valid", ": see the clocks of both sides"),
+    ("issuer", ": ssl.truststore.location must have its CA"),
+    ("self-signed", ": ssl.truststore.location must have its CA"),
+    ("self signed", ": ssl.truststore.location must have its CA"),
+    ("mismatch", ": the certificate must have the host that is connected to (ssl.endpoint.identification.algorithm)"),
+)
+"""Parts of OpenSSL's words about a certificate, and what to do."""
+
+
 def explained(error: ssl.SSLError) -> str:
     """What has gone wrong, and what to do."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the certificate of the peer is refused: {error.verify_message}"
+        told = error.verify_message
+        advice = next((advice for part, advice in _VERIFICATION if part in told.lower()), "")
+        return f"the certificate of the peer is refused: {told}{advice}"
     reason = error.reason or str(error)
     return _REASONS.get(reason, reason.lower().replace("_", " "))
 

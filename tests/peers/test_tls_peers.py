@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ssl
 import struct
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
@@ -13,6 +15,7 @@ import trio
 
 from kafkapy.peers import PeerUnavailable
 from kafkapy.peers.peer import Peer
+from kafkapy.peers.unavailable import PeerRefused
 from kafkapy.settings import Settings
 from kafkapy.tls.contexts import ClientTls
 from kafkapy_wire.api_keys import ApiKey
@@ -32,10 +35,12 @@ def client_tls(**given: str) -> ClientTls:
     return ClientTls(settings.security, lambda name: name)
 
 
-def server_context(*, hosts: tuple[str, ...] = ("localhost", "127.0.0.1"), trusted: bool = True) -> ssl.SSLContext:
-    import tempfile
-
-    issued = (certificates().authority if trusted else other_authority()).issue("node", hosts=hosts)
+def server_context(
+    *, hosts: tuple[str, ...] = ("localhost", "127.0.0.1"), trusted: bool = True, expired: bool = False
+) -> ssl.SSLContext:
+    authority = certificates().authority if trusted else other_authority()
+    begins = datetime.now(UTC) - timedelta(days=2)
+    issued = authority.issue("node", hosts=hosts, begins=begins, ends=begins + timedelta(days=1 if expired else 4))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with tempfile.NamedTemporaryFile("w") as file:
         file.write(issued.key_pem + issued.certificate_pem)
@@ -126,6 +131,27 @@ async def test_whoever_is_not_trusted_is_not_asked() -> None:
     async with other_node(None, client_tls()) as peer:
         with pytest.raises(
             PeerUnavailable, match=r"no TLS with .*(closed the connection in the handshake|not speak TLS)"
+        ):
+            await ask(peer)
+
+
+@trio_test
+async def test_a_certificate_that_has_expired_is_told_to_be_renewed() -> None:
+    """No node starts with one, but it may expire while the node runs."""
+    async with other_node(server_context(expired=True), client_tls()) as peer:
+        with pytest.raises(PeerRefused, match="the peer is refused: certificate has expired: renew it there"):
+            await ask(peer)
+    wants, tls = server_context(), client_tls()
+    wants.verify_mode = ssl.CERT_REQUIRED
+    past = datetime.now(UTC) - timedelta(days=2)
+    expired = certificates().authority.issue("node", begins=past, ends=past + timedelta(days=1))
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write(expired.key_pem + expired.certificate_pem)
+        file.flush()
+        tls.context.load_cert_chain(file.name)
+    async with other_node(wants, tls) as peer:
+        with pytest.raises(
+            PeerUnavailable, match=r"our certificate has expired .*renew it|(closed|lost) the connection"
         ):
             await ask(peer)
 

@@ -103,6 +103,14 @@ BROKER_EFFECTS = {
         sasl.oauthbearer.client.credentials.client.id sasl.oauthbearer.client.credentials.client.secret
         sasl.oauthbearer.token.endpoint.url
     """,
+    "settings/test_node_login.py::test_an_assertion_by_its_settings": """
+        sasl.oauthbearer.assertion.algorithm
+        sasl.oauthbearer.assertion.claim.aud sasl.oauthbearer.assertion.claim.exp.seconds
+        sasl.oauthbearer.assertion.claim.iss sasl.oauthbearer.assertion.claim.jti.include
+        sasl.oauthbearer.assertion.claim.nbf.seconds sasl.oauthbearer.assertion.claim.sub
+        sasl.oauthbearer.assertion.file sasl.oauthbearer.assertion.private.key.file
+        sasl.oauthbearer.assertion.private.key.passphrase sasl.oauthbearer.assertion.template.file
+    """,
     "settings/test_node_login.py::test_a_token_endpoint_by_settings_and_by_options": "sasl.oauthbearer.scope",
     "settings/test_node_login.py::test_tokens_are_refreshed_as_the_settings_say": """
         sasl.login.connect.timeout.ms sasl.login.read.timeout.ms sasl.login.refresh.buffer.seconds

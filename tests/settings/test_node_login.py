@@ -111,9 +111,8 @@ def test_a_service_name_of_the_setting_or_of_the_module(tmp_path: Path) -> None:
         ),
         (f"{INTERNAL}.oauthbearer.sasl.login.class", "org.acme.Login", "is a Java class, which cannot"),
         ("sasl.client.callback.handler.class", "org.acme.Client", "is a Java class, which cannot"),
-        ("sasl.oauthbearer.jwt.retriever.class", f"{OAUTH}.JwtBearerJwtRetriever", "by client credentials"),
-        ("sasl.oauthbearer.assertion.file", "/assertion", "show no assertions"),
-        ("sasl.oauthbearer.assertion.claim.iss", "me", "show no assertions"),
+        ("sasl.oauthbearer.jwt.retriever.class", "org.acme.Retriever", "is a Java class, which cannot"),
+        ("sasl.oauthbearer.assertion.file", "/no/such", "the file /no/such cannot be read"),
         ("sasl.oauthbearer.token.endpoint.url", "", "has to be set for OAUTHBEARER"),
         ("sasl.oauthbearer.token.endpoint.url", "ftp://provider", "does not begin with https://"),
         ("sasl.oauthbearer.token.endpoint.url", "file:///no/such", "the file /no/such cannot be read"),
@@ -138,3 +137,38 @@ def test_a_node_that_could_get_no_ticket_does_not_start(tmp_path: Path) -> None:
     assert "sasl.kerberos.service.name has to be set" in str(refused(with_tickets(tmp_path)))
     other = {**with_tickets(tmp_path, serviceName="kafka"), "sasl.kerberos.service.name": "other"}
     assert "remove one of them" in str(refused(other))
+
+
+def test_an_assertion_by_its_settings(tmp_path: Path) -> None:
+    key, template = tmp_path / "key.pem", tmp_path / "template.json"
+    key.touch()
+    template.touch()
+    prefix = "sasl.oauthbearer.assertion"
+    given = {
+        **{name: value for name, value in WITH_TOKENS.items() if "client.secret" not in name},
+        "sasl.oauthbearer.assertion.claim.iss": "me",
+        "sasl.oauthbearer.assertion.claim.sub": "node",
+        "sasl.oauthbearer.assertion.claim.aud": "another",
+        "sasl.oauthbearer.assertion.algorithm": "es256",
+        "sasl.oauthbearer.assertion.private.key.file": str(key),
+        "sasl.oauthbearer.assertion.private.key.passphrase": "s3cret",
+        "sasl.oauthbearer.assertion.template.file": str(template),
+        "sasl.oauthbearer.assertion.claim.exp.seconds": "60",
+        "sasl.oauthbearer.assertion.claim.nbf.seconds": "5",
+        "sasl.oauthbearer.assertion.claim.jti.include": "true",
+    }
+    endpoint = found(given).endpoint
+    assert endpoint is not None
+    claims = (("aud", "another"), ("iss", "me"), ("sub", "node"))
+    assert endpoint.assertion == ("", str(key), "s3cret", "ES256", claims, str(template), 60, 5, True)
+    assert "s3cret" not in repr(endpoint.assertion)
+    assert not endpoint.is_bearer
+    assert "private.key.file has to be set" in str(refused({**given, f"{prefix}.private.key.file": ""}))
+    bearer = {**given, "sasl.oauthbearer.jwt.retriever.class": f"{OAUTH}.JwtBearerJwtRetriever"}
+    endpoint = found(bearer).endpoint
+    assert endpoint is not None
+    assert endpoint.is_bearer
+    by_file = found({**WITH_TOKENS, "sasl.oauthbearer.assertion.file": str(key)}).endpoint
+    assert by_file is not None
+    assert by_file.assertion is not None
+    assert by_file.assertion.file == str(key)

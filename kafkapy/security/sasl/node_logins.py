@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 class NodeLogin:
     """One login: a mechanism and its exchange. Raises SettingsError when it is made: there are no credentials."""
 
-    def __init__(self, mechanism: str, exchange: ClientExchange) -> None:
+    def __init__(self, mechanism: str, exchange: ClientExchange, credentials: str) -> None:
+        """`credentials`: the name of the setting that has them."""
         self.mechanism = mechanism
         self.exchange = exchange
+        self.credentials = credentials
 
 
 class NodeLogins:
@@ -41,8 +43,11 @@ class NodeLogins:
 
         now = settings.now
         for listener_name, mechanism in (self._of_brokers, self._of_controllers):
-            if mechanism == "GSSAPI" and has_sasl(now.security_protocol(listener_name)):
-                _kerberos_client()
+            if has_sasl(now.security_protocol(listener_name)):
+                if mechanism == "GSSAPI":
+                    _kerberos_client()
+                if mechanism == "OAUTHBEARER":
+                    _check_signing(node_login(now, listener_name, mechanism))
 
     @property
     def _of_brokers(self) -> tuple[str, str]:
@@ -68,7 +73,7 @@ class NodeLogins:
         if not has_sasl(now.security_protocol(listener_name)):
             return None
         found = node_login(now, listener_name, mechanism)
-        return NodeLogin(mechanism, self._exchange(found, listener_name, host))
+        return NodeLogin(mechanism, self._exchange(found, listener_name, host), found.credentials)
 
     def _exchange(self, found: NodeLoginSettings, listener_name: str, host: str) -> ClientExchange:
         if found.kerberos is not None:
@@ -99,3 +104,21 @@ def _kerberos_client() -> type[KerberosClient]:
             "sasl.mechanism.inter.broker.protocol",
         ) from None
     return KerberosClient
+
+
+def _check_signing(found: NodeLoginSettings) -> None:
+    """Raises SettingsError: assertions are to be signed, and cannot be."""
+    assertion = None if found.endpoint is None else found.endpoint.assertion
+    if assertion is None or assertion.file:
+        return
+    from kafkapy.security.sasl.client_assertion import signed
+
+    name = "sasl.oauthbearer.assertion.private.key.file"
+    try:
+        signed(assertion, time.time())
+    except ImportError:
+        raise SettingsError(
+            f"{name} needs the packages PyJWT and cryptography: {how_to_install('oauth')}", name
+        ) from None
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"this node cannot sign assertions: {error}", name) from None

@@ -1,5 +1,5 @@
-"""The tokens by which this node logs in at others (OAUTHBEARER): fetched by client credentials or read in a file, and
-fetched anew before they expire.
+"""The tokens by which this node logs in at others (OAUTHBEARER): fetched by a secret or an assertion or read in a file,
+and fetched anew before they expire.
 
 A token is looked at when a connection is opened, and sessions end with their tokens: connections are opened anew at the
 end of a session, so that a token is renewed then, if it is time. It is renewed as Apache Kafka does it (KIP-255): after
@@ -13,6 +13,7 @@ import json
 import logging
 import random
 import threading
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -32,6 +33,8 @@ logger = logging.getLogger("kafkapy.peers")
 
 TOKEN_BYTES_MAX: Final = 1024 * 1024
 PARTS: Final = 3
+ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+BEARER_GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _REDIRECTED = "it redirects to another URL, which would be told the secret: write that URL"
 
 
@@ -139,16 +142,15 @@ def fetched(endpoint: TokenEndpoint) -> str:
     if endpoint.file is not None:
         with Path(endpoint.file).open("rb") as file:
             return str(file.read(TOKEN_BYTES_MAX), "utf-8", "replace").strip()
-    fields = {"grant_type": "client_credentials", **({"scope": endpoint.scope} if endpoint.scope else {})}
-    credentials = base64.b64encode(f"{endpoint.client_id}:{endpoint.client_secret}".encode()).decode()
+    fields, headers = _asked(endpoint)
     request = urllib.request.Request(  # the scheme was checked with the settings
         endpoint.url,
         urlencode(fields).encode(),
         {
             "Accept": "application/json",
-            "Authorization": f"Basic {credentials}",
             "Cache-Control": "no-cache",
             "Content-Type": "application/x-www-form-urlencoded",
+            **headers,
         },
     )
     handlers: list[urllib.request.BaseHandler] = [_NoRedirects()]
@@ -162,6 +164,22 @@ def fetched(endpoint: TokenEndpoint) -> str:
         if isinstance(token, str) and token.strip():
             return token.strip()
     raise ValueError("its answer has no access_token")
+
+
+def _asked(endpoint: TokenEndpoint) -> tuple[dict[str, str], dict[str, str]]:
+    """The fields and the headers of the request: by a secret, or by an assertion. Raises OSError, ValueError."""
+    scope = {"scope": endpoint.scope} if endpoint.scope else {}
+    if endpoint.assertion is None:
+        credentials = base64.b64encode(f"{endpoint.client_id}:{endpoint.client_secret}".encode()).decode()
+        return {"grant_type": "client_credentials", **scope}, {"Authorization": f"Basic {credentials}"}
+    from kafkapy.security.sasl.client_assertion import signed
+
+    assertion = signed(endpoint.assertion, time.time())
+    if endpoint.is_bearer:
+        return {"grant_type": BEARER_GRANT, "assertion": assertion, **scope}, {}
+    client_id = {"client_id": endpoint.client_id} if endpoint.client_id else {}
+    shown_by = {"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}
+    return {**shown_by, "grant_type": "client_credentials", **client_id, **scope}, {}
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -185,7 +203,7 @@ def _explained(error: Exception) -> str:
         with error:
             told = f"it answers {error.code} {error.reason}"
         if error.code in (400, 401, 403):
-            return f"{told}: correct sasl.oauthbearer.client.credentials.client.id and its secret, or the scope"
+            return f"{told}: correct sasl.oauthbearer.client.credentials.client.id and its secret, or the assertion"
         return told
     if isinstance(error, urllib.error.URLError):
         return f"it cannot be reached ({error.reason})"
