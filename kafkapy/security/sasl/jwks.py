@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 
 JWKS_BYTES_MAX: Final = 1024 * 1024
 FETCH_SECONDS: Final = 10
-UNKNOWN_KEY_SECONDS: Final = 10.0
-"""For a key that is not known the JWKS is fetched again, but not more often."""
+UNKNOWN_KEYS_SECONDS: Final = 1.0
+"""For keys that are not known the JWKS is fetched again, but not more often: anybody can name one."""
+SAME_KEY_SECONDS: Final = 10.0
+"""And not more often for a key that was not found the last time."""
+MISSING_KEYS_MAX: Final = 16
 RETRY_SECONDS: Final = 1.0
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "EdDSA")
 """Those with a public key: with a shared secret, whoever can read the JWKS could make tokens."""
@@ -50,6 +53,8 @@ class JwksValidator:
         )
         self._keys = _Keys({}, -float("inf"))
         self._failed_at = -float("inf")
+        self._missing: dict[str, float] = {}
+        """Keys that were not found, and when."""
         self._fetching = trio.Lock()
 
     async def validate(self, token: str, /) -> ValidToken:
@@ -95,7 +100,10 @@ class JwksValidator:
 
     async def _fetch_again(self, key_id: str) -> None:
         now = time.monotonic()
-        least = UNKNOWN_KEY_SECONDS if key_id not in self._keys.by_id else self._settings.refresh_ms / 1_000
+        is_known = key_id in self._keys.by_id
+        if not is_known and now - self._missing.get(key_id, -float("inf")) < SAME_KEY_SECONDS:
+            return
+        least = self._settings.refresh_ms / 1_000 if is_known else UNKNOWN_KEYS_SECONDS
         if now - self._keys.fetched_at < least or now - self._failed_at < RETRY_SECONDS:
             return  # somebody else has done it meanwhile, or has tried
         try:
@@ -105,6 +113,12 @@ class JwksValidator:
             self._failed_at = time.monotonic()
             if not self._keys.by_id:
                 raise InvalidToken(f"the JWKS cannot be had: {error}") from None
+            return
+        if key_id not in self._keys.by_id:
+            self._missing.pop(key_id, None)
+            if len(self._missing) >= MISSING_KEYS_MAX:
+                del self._missing[next(iter(self._missing))]
+            self._missing[key_id] = now
 
 
 def _fetched(url: str) -> bytes:
