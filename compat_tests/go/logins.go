@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -17,6 +18,7 @@ import (
 	"github.com/jcmturner/gokrb5/v8/config"
 	"github.com/jcmturner/gokrb5/v8/keytab"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl"
 	"github.com/twmb/franz-go/pkg/sasl/kerberos"
@@ -51,15 +53,20 @@ type login struct {
 	Group       string `json:"group"`
 }
 
+func readPlan(file string) (loginPlan, error) {
+	var plan loginPlan
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(text, &plan)
+	}
+	return plan, err
+}
+
 // goThrough logs in by each login of the plan, produces a record and reads it in a group: a line says which login, and what
 // was read, or what the client said when it was refused.
 func goThrough(client, file string) error {
-	text, err := os.ReadFile(file)
+	plan, err := readPlan(file)
 	if err != nil {
-		return err
-	}
-	var plan loginPlan
-	if err := json.Unmarshal(text, &plan); err != nil {
 		return err
 	}
 	one := plan.franz
@@ -146,6 +153,67 @@ func (p loginPlan) franz(ctx context.Context, l login) (string, error) {
 		}
 		for _, each := range fetches.Records() {
 			return string(each.Value), cl.CommitRecords(ctx, each)
+		}
+	}
+}
+
+// liveByToken makes a delegation token as the user of the plan's first login, and produces with it: a line of standard
+// input is what to do, and one of standard output the error, which is empty where there is none.
+func liveByToken(file string) error {
+	plan, err := readPlan(file)
+	if err != nil {
+		return err
+	}
+	l := plan.Logins[0]
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	defer cancel()
+	seeds := []kgo.Opt{
+		kgo.SeedBrokers(brokers(l.Bootstrap)...), kgo.RetryTimeout(time.Second), kgo.AllowAutoTopicCreation(),
+	}
+	owner, err := kgo.NewClient(append(seeds, kgo.SASL(plain.Auth{User: l.User, Pass: l.Secret}.AsMechanism()))...)
+	if err != nil {
+		return err
+	}
+	defer owner.Close()
+	admin := kadm.NewClient(owner)
+	token, err := admin.CreateDelegationToken(ctx, kadm.CreateDelegationToken{MaxLifetime: 24 * time.Hour})
+	if err != nil {
+		return err
+	}
+	password := base64.StdEncoding.EncodeToString(token.HMAC)
+	holder := scram.Auth{User: token.TokenID, Pass: password, IsToken: true}.AsSha512Mechanism()
+	cl, err := kgo.NewClient(append(seeds, kgo.SASL(holder))...)
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		switch lines.Text() {
+		case "send":
+			if err = pingUntilKnown(ctx, cl); err == nil {
+				err = cl.ProduceSync(ctx, &kgo.Record{Topic: l.Topic, Value: []byte("by token")}).FirstErr()
+			}
+		case "renew":
+			_, err = admin.RenewDelegationToken(ctx, token.HMAC, time.Hour)
+		case "expire":
+			_, err = admin.ExpireDelegationToken(ctx, token.HMAC, -time.Millisecond)
+		}
+		said := ""
+		if err != nil {
+			said = err.Error()
+		}
+		say(map[string]string{"error": said})
+	}
+	return nil
+}
+
+// pingUntilKnown says why the broker refuses the client, where producing would go on trying. A connection that has ended
+// meanwhile is no answer.
+func pingUntilKnown(ctx context.Context, cl *kgo.Client) error {
+	for {
+		err := cl.Ping(ctx)
+		if err == nil || ctx.Err() != nil || errors.Is(err, kerr.SaslAuthenticationFailed) {
+			return err
 		}
 	}
 }

@@ -14,6 +14,8 @@
 //	    A round of admin calls on a topic with ten records; one JSON object of what came back.
 //	clients franz|sarama logins FILE
 //	    Every login of the file, each with a record that is produced and read: see goThrough.
+//	clients franz token FILE
+//	    Produces with a delegation token of its own, which it renews and expires when it is told: see liveByToken.
 //	clients franz guess BOOTSTRAP
 //	    Which release of Apache Kafka the broker seems to be, by the versions that it announces.
 //	clients franz control BOOTSTRAP URL TOKEN
@@ -172,6 +174,9 @@ func run(arguments []string) error {
 	}
 	if len(arguments) == 3 && arguments[1] == "logins" {
 		return goThrough(arguments[0], arguments[2])
+	}
+	if len(arguments) == 3 && arguments[0] == "franz" && arguments[1] == "token" {
+		return liveByToken(arguments[2])
 	}
 	clients := map[string]client{"franz": franz{}, "franz-848": franz{serverSide: true}, "sarama": saramaClient{}}
 	if len(arguments) < 5 || clients[arguments[0]] == nil {

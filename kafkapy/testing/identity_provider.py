@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import itertools
 import json
 import threading
 import time
@@ -48,6 +49,7 @@ class IdentityProvider:
         self.clients = dict(clients or {})
         self.lifetime_seconds = lifetime_seconds
         self._keys: dict[str, Any] = {}
+        self._numbers = itertools.count(1)  # no two keys have one id: brokers know a key by it
         self.change_key()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -78,12 +80,11 @@ class IdentityProvider:
 
     def change_key(self) -> None:
         """Later tokens are signed with a new key; the earlier keys stay in the JWKS."""
-        self._keys[f"key-{len(self._keys) + 1}"] = self._new_key()
+        self._keys[f"key-{next(self._numbers)}"] = self._new_key()
 
     def forget_keys(self) -> None:
         """As `change_key`, and tokens that were signed before are not valid any more, once the JWKS is read again."""
-        count = len(self._keys)
-        self._keys = {f"key-{count + 1}": self._new_key()}
+        self._keys = {f"key-{next(self._numbers)}": self._new_key()}
 
     def token(self, subject: str, *, lifetime_seconds: float | None = None, **claims: object) -> str:
         """A signed token for `subject`. `claims` are added, and win: `token("alice", aud="other", scope="a b")`."""

@@ -246,7 +246,8 @@ async def test_a_jwks_is_read_again_for_a_new_key(tmp_path: Path, monkeypatch: p
     from kafkapy.security.sasl import jwks
     from kafkapy.testing import IdentityProvider
 
-    monkeypatch.setattr(jwks, "UNKNOWN_KEY_SECONDS", 0.0)
+    monkeypatch.setattr(jwks, "UNKNOWN_KEYS_SECONDS", 0.0)
+    monkeypatch.setattr(jwks, "SAME_KEY_SECONDS", 0.0)
     with IdentityProvider() as provider:
         file = tmp_path / "jwks.json"
         file.write_text(json.dumps(provider.jwks()))
@@ -366,6 +367,58 @@ def endless_answer() -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@trio_test
+async def test_a_key_that_nobody_has_is_not_looked_for_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others are, once a second at most, so that a provider can change its key at any time."""
+    pytest.importorskip("jwt")
+    from kafkapy.security.sasl import jwks
+    from kafkapy.security.sasl.oauthbearer import InvalidToken
+    from kafkapy.settings.sasl import jwks_settings
+    from kafkapy.testing import IdentityProvider
+
+    fetched: list[str] = []
+    now = [1_000.0]
+    original = jwks._fetched
+
+    def counted(url: str) -> Any:
+        fetched.append(url)
+        return original(url)
+
+    monkeypatch.setattr(jwks, "_fetched", counted)
+    monkeypatch.setattr("kafkapy.security.sasl.jwks.time.monotonic", lambda: now[0])
+    with IdentityProvider() as provider:
+        given = Settings({**SIGNED, **provider.settings("SASL_PLAINTEXT")})
+        validator = jwks.JwksValidator(jwks_settings(given, "SASL_PLAINTEXT"), lambda: time.time() * 1_000)
+
+        async def shown(token: str) -> str | None:
+            try:
+                return (await validator.validate(token)).name
+            except InvalidToken:
+                return None
+
+        async def looked_for(key_id: str, seconds_later: float) -> int:
+            """How often the JWKS has been read when a token with this key was shown."""
+            now[0] += seconds_later
+            header = base64.urlsafe_b64encode(json.dumps({"alg": "RS256", "kid": key_id}).encode()).decode()
+            assert await shown(f"{header.rstrip('=')}.e30.AAAA") is None
+            return len(fetched)
+
+        assert await shown(provider.token("alice")) == "alice"
+        assert len(fetched) == 1
+        assert await looked_for("a", 0.5) == 1
+        assert await looked_for("b", 0.6) == 2
+        assert await looked_for("b", 2) == 2
+        assert await looked_for("a", 0) == 3
+        for _ in range(2):
+            provider.forget_keys()
+            now[0] += 2
+            assert await shown(provider.token("alice")) == "alice"
+        assert await looked_for("b", 5) == 6
+        for number in range(2 * jwks.MISSING_KEYS_MAX):
+            assert await looked_for(f"nobodys-{number}", 2) == 7 + number
+        assert len(validator._missing) == jwks.MISSING_KEYS_MAX
 
 
 @pytest.mark.parametrize(

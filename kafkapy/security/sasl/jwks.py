@@ -30,8 +30,11 @@ if TYPE_CHECKING:
 JWKS_BYTES_MAX: Final = 1024 * 1024
 FETCH_SECONDS: Final = 10.0
 """For all of it, however slowly it comes."""
-UNKNOWN_KEY_SECONDS: Final = 10.0
-"""For a key that is not known the JWKS is fetched again, but not more often."""
+UNKNOWN_KEYS_SECONDS: Final = 1.0
+"""For keys that are not known the JWKS is fetched again, but not more often: anybody can name one."""
+SAME_KEY_SECONDS: Final = 10.0
+"""And not more often for a key that was not found the last time."""
+MISSING_KEYS_MAX: Final = 16
 RETRY_SECONDS: Final = 1.0
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "EdDSA")
 """Those with a public key: with a shared secret, whoever can read the JWKS could make tokens."""
@@ -57,6 +60,8 @@ class JwksValidator:
         self._keys = _Keys({}, -float("inf"))
         self._failed_at = -float("inf")
         self._failure = ""
+        self._missing: dict[str, float] = {}
+        """Keys that were not found, and when."""
         self._under_way: trio.Event | None = None
         """Set when the fetch is over that is under way."""
 
@@ -104,15 +109,20 @@ class JwksValidator:
 
     async def _fetch_again(self, key_id: str) -> None:
         """Return when the keys are there, or cannot be had; at once if they were just fetched."""
+        now = time.monotonic()
         if self._under_way is None:
-            now = time.monotonic()
-            least = UNKNOWN_KEY_SECONDS if key_id not in self._keys.by_id else self._settings.refresh_ms / 1_000
+            is_known = key_id in self._keys.by_id
+            if not is_known and now - self._missing.get(key_id, -float("inf")) < SAME_KEY_SECONDS:
+                return
+            least = self._settings.refresh_ms / 1_000 if is_known else UNKNOWN_KEYS_SECONDS
             if now - self._keys.fetched_at < least or now - self._failed_at < RETRY_SECONDS:
                 return
             self._under_way = trio.Event()
             # For all who wait, even if the client is gone that was the first; and a node that stops waits for nobody.
             trio.lowlevel.spawn_system_task(self._fetch, self._under_way)
         await self._under_way.wait()
+        if key_id not in self._keys.by_id and self._keys.fetched_at >= now:
+            self._note_missing(key_id, now)
 
     async def _fetch(self, over: trio.Event) -> None:
         try:
@@ -130,6 +140,12 @@ class JwksValidator:
     def _note_failure(self, why: str) -> None:
         self._failure = why
         self._failed_at = time.monotonic()
+
+    def _note_missing(self, key_id: str, now: float) -> None:
+        self._missing.pop(key_id, None)
+        if len(self._missing) >= MISSING_KEYS_MAX:
+            del self._missing[next(iter(self._missing))]
+        self._missing[key_id] = now
 
 
 def _fetched(url: str) -> dict[str, jwt.PyJWK]:
