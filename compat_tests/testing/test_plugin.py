@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -142,6 +143,26 @@ def test_it(kafka):
     assert "group readers: Empty, lag 1" in report
     assert "committed orders-0: 1" in report
     assert "topic orders created" in report
+
+
+def test_a_failed_test_says_why_its_group_has_changed(tmp_path: Path) -> None:
+    code, output = run(
+        tmp_path,
+        """
+def test_it(kafka, kafka_consumer):
+    kafka.create_topic("orders", 1)
+    consumer = kafka_consumer("orders", group_id="shop", **{"client.id": "till"})
+    while "shop" not in kafka.groups() or not kafka.group("shop").members:
+        consumer.poll(0.1)
+    kafka.wait_for_group("shop", 1)
+    kafka.clock.advance(60)
+    assert kafka.wait_for_group("shop", 0).members
+""",
+    )
+    assert code == 1
+    report = output[output.index("- Kafka -") :]
+    assert re.search(r"group shop: rebalance after generation 0: till-\S+ is new", report)
+    assert re.search(r"group shop: the session of till-\S+ has ended", report)
 
 
 def test_a_failed_test_says_what_readers_with_read_committed_wait_for(tmp_path: Path) -> None:

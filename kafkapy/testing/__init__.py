@@ -36,7 +36,14 @@ if TYPE_CHECKING:
     from kafkapy.recording import Exchange, InvalidFilter, NotRecorded, Recorded
     from kafkapy.seeds import InvalidSeed
     from kafkapy.testing.async_kafka import AsyncFault, AsyncKafka
-    from kafkapy.testing.errors import FaultsNotFired, HangingTeardown, KafkaNotStarted, KafkaStopped, NotYet
+    from kafkapy.testing.errors import (
+        FaultsNotFired,
+        HangingKafka,
+        HangingTeardown,
+        KafkaNotStarted,
+        KafkaStopped,
+        NotYet,
+    )
     from kafkapy.testing.identity_provider import IdentityProvider
     from kafkapy.testing.kafka import Fault, Kafka
 
@@ -51,6 +58,7 @@ __all__ = [
     "FaultState",
     "FaultsNotFired",
     "Group",
+    "HangingKafka",
     "HangingTeardown",
     "IdentityProvider",
     "InvalidArgument",
@@ -84,7 +92,8 @@ _MODULES = {
     "InvalidRule": "kafkapy.faults",
     "InvalidSeed": "kafkapy.seeds",
     **dict.fromkeys(
-        ("FaultsNotFired", "HangingTeardown", "KafkaNotStarted", "KafkaStopped", "NotYet"), "kafkapy.testing.errors"
+        ("FaultsNotFired", "HangingKafka", "HangingTeardown", "KafkaNotStarted", "KafkaStopped", "NotYet"),
+        "kafkapy.testing.errors",
     ),
 }
 

@@ -464,7 +464,7 @@ class AsyncKafka:
         __tracebackhide__ = True
         name = NAMES[operation]
         check_arguments(name, args, kwargs)
-        result: T = await result_of(self._run.submit(name, *args, **kwargs))
+        result: T = await result_of(self._run.submit(name, *args, **kwargs), self._run)
         return result
 
     @property

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from kafkapy.control.values import FaultState
 
-__all__ = ["FaultsNotFired", "HangingTeardown", "KafkaNotStarted", "KafkaStopped", "NotYet"]
+__all__ = ["FaultsNotFired", "HangingKafka", "HangingTeardown", "KafkaNotStarted", "KafkaStopped", "NotYet"]
 
 
 class KafkaNotStarted(Exception):
@@ -20,6 +20,10 @@ class KafkaNotStarted(Exception):
 
 class KafkaStopped(Exception):
     """The cluster has stopped: nothing can be asked of it any more."""
+
+
+class HangingKafka(KafkaStopped):
+    """The cluster answers nobody any more: its event loop stands still. The message says where."""
 
 
 class HangingTeardown(Exception):

@@ -6,12 +6,13 @@ import socket
 import subprocess
 import sys
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
-from kafkapy.testing.errors import HangingTeardown, KafkaNotStarted, KafkaStopped
+from kafkapy.testing.awaiting import outcome_of
+from kafkapy.testing.errors import HangingKafka, HangingTeardown, KafkaNotStarted, KafkaStopped
 from kafkapy.testing.owner import Owner
 from kafkapy.testing.pipe import receive, send
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from kafkapy.testing.options import Options
 
 STOP_SECONDS: Final = 10.0
+STACK_SECONDS: Final = 1.0
 
 
 class InProcess:
@@ -39,6 +41,7 @@ class InProcess:
         self._numbers = count()
         self._waiting: dict[int, Future[Any]] = {}
         self._failure: BaseException | None = None
+        self._given_up: HangingKafka | None = None
         self._missed_faults: list[FaultState] = []
         try:
             send(self._pipe, options)
@@ -58,6 +61,8 @@ class InProcess:
     def submit(self, name: str, *arguments: Any, **named: Any) -> Future[Any]:
         """Perform an operation. Raises KafkaStopped."""
         self._owner.check()
+        if self._given_up is not None:
+            raise self._given_up
         future: Future[Any] = Future()
         future.set_running_or_notify_cancel()  # a caller that is cancelled does not wait for it, but it goes on
         number = next(self._numbers)
@@ -75,8 +80,24 @@ class InProcess:
 
     @property
     def log(self) -> list[str]:
-        lines: list[str] = self.submit("log").result()
+        lines: list[str] = outcome_of(self.submit("log"), self)
         return lines
+
+    def turns(self, seconds: float) -> bool:
+        """Whether its event loop comes round within that time, or is over."""
+        with suppress(KafkaStopped):
+            return not wait([self.submit("turn")], seconds).not_done
+        return True
+
+    def where(self) -> str:
+        """The stack of its event loop, told by another thread of its process."""
+        with suppress(KafkaStopped, TimeoutError):
+            return str(self.submit("where").result(STACK_SECONDS))
+        return "(its process does not say where)"
+
+    def give_up(self, reason: HangingKafka) -> None:
+        """From now on it is asked nothing, and `submit` raises this."""
+        self._given_up = reason
 
     def stop(self) -> list[FaultState]:
         """Returns the faults that must fire and never did.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 
 from kafkapy.errors import StartupError
-from kafkapy.testing.errors import HangingTeardown, KafkaNotStarted, KafkaStopped
+from kafkapy.testing.errors import HangingKafka, HangingTeardown, KafkaNotStarted, KafkaStopped
 from kafkapy.testing.owner import Owner
 from kafkapy.testing.server import Server, Started
 from kafkapy_wire.errors import KafkaError
@@ -33,6 +33,7 @@ class InThread:
         self._server = Server(options)
         self._started: Future[Started] = Future()
         self._failure: BaseException | None = None
+        self._given_up: HangingKafka | None = None
         # A daemon: a test run that is interrupted must not wait for it.
         self._thread = threading.Thread(target=self._run, name="kafkapy", daemon=True)
         self._thread.start()
@@ -48,6 +49,8 @@ class InThread:
     def submit(self, name: str, *arguments: Any, **named: Any) -> Future[Any]:
         """Perform an operation. Raises KafkaStopped."""
         self._owner.check()
+        if self._given_up is not None:
+            raise self._given_up
         future: Future[Any] = Future()
         future.set_running_or_notify_cancel()  # a caller that is cancelled does not wait for it, but it goes on
 
@@ -67,6 +70,23 @@ class InThread:
     def log(self) -> list[str]:
         return self._server.log.lines
 
+    def turns(self, seconds: float) -> bool:
+        """Whether its event loop comes round within that time, or is over."""
+        turned = threading.Event()
+        try:
+            self._server.call_in_turn(turned.set)
+        except trio.RunFinishedError:
+            return True
+        return turned.wait(seconds)
+
+    def where(self) -> str:
+        """The stack of its event loop."""
+        return stack_of(self._thread)
+
+    def give_up(self, reason: HangingKafka) -> None:
+        """From now on it is asked nothing, and `submit` raises this."""
+        self._given_up = reason
+
     def stop(self) -> list[FaultState]:
         """Returns the faults that must fire and never did.
 
@@ -79,7 +99,7 @@ class InThread:
         self._thread.join(STOP_SECONDS)
         if self._thread.is_alive():
             raise HangingTeardown(
-                f"the Kafka has not stopped within {STOP_SECONDS:.0f} s; its thread is here:\n{self._stack()}"
+                f"the Kafka has not stopped within {STOP_SECONDS:.0f} s; its thread is here:\n{self.where()}"
             )
         if self._failure is not None:
             raise self._failure
@@ -99,6 +119,8 @@ class InThread:
             with suppress(trio.RunFinishedError):
                 self._server.stop()
 
-    def _stack(self) -> str:
-        frame = sys._current_frames().get(self._thread.ident or -1)
-        return "" if frame is None else "".join(traceback.format_stack(frame))
+
+def stack_of(thread: threading.Thread) -> str:
+    """Where a thread of this process is; empty if it is none any more."""
+    frame = sys._current_frames().get(thread.ident or -1)
+    return "" if frame is None else "".join(traceback.format_stack(frame))

@@ -464,7 +464,7 @@ class Kafka:
         __tracebackhide__ = True
         name = NAMES[operation]
         check_arguments(name, args, kwargs)
-        result: T = outcome_of(self._run.submit(name, *args, **kwargs))
+        result: T = outcome_of(self._run.submit(name, *args, **kwargs), self._run)
         return result
 
     @property

@@ -12,6 +12,7 @@ One cluster a session and kind serves all tests of a process; each test begins w
 from __future__ import annotations
 
 import re
+import sys
 import warnings
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -56,8 +57,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     pool = config.stash.get(_pool_key, None)
-    if pool is not None:
+    if pool is None:
+        return
+    from kafkapy.testing.errors import HangingTeardown
+
+    try:
         pool.stop()
+    except HangingTeardown as error:
+        sys.stderr.write(f"kafkapy: {error}\n")
+        if not hasattr(config, "workerinput"):  # a worker of xdist has told how its tests went
+            raise SystemExit(1) from None
 
 
 @pytest.fixture
@@ -127,8 +136,8 @@ def pytest_runtest_makereport(
 
 
 def _use(request: pytest.FixtureRequest, *, nodes: int) -> Iterator[Kafka]:
-    from kafkapy.testing.errors import KafkaNotStarted
-    from kafkapy.testing.pool import ClientLeftOpen, Pool
+    from kafkapy.testing.errors import HangingKafka, KafkaNotStarted
+    from kafkapy.testing.pool import Pool
     from kafkapy_wire.errors import KafkaError
 
     config, item = request.config, request.node
@@ -151,6 +160,16 @@ def _use(request: pytest.FixtureRequest, *, nodes: int) -> Iterator[Kafka]:
         _refuse(str(error))
     item.stash.setdefault(_used_key, []).append(used)
     yield used.kafka
+    try:
+        _check(item, used)
+    except HangingKafka as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+def _check(item: pytest.Item, used: Used) -> None:
+    """What a test has left. Raises pytest.fail.Exception, HangingKafka."""
+    from kafkapy.testing.pool import ClientLeftOpen
+
     unfired = used.missed_faults()
     has_failed = item.stash.get(_failed_key, False)
     for left_open in used.left_open(has_failed=has_failed):

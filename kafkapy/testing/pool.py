@@ -11,7 +11,7 @@ from kafkapy.control import faults, state
 from kafkapy.control.values import NotYet
 from kafkapy.control.waits import UNFINISHED
 from kafkapy.log_lines import shown
-from kafkapy.testing.errors import not_fired
+from kafkapy.testing.errors import HangingKafka, not_fired
 from kafkapy.testing.given_values import seed_source, topics_with_texts
 from kafkapy.testing.kafka import Kafka
 from kafkapy.testing.options import check_topics
@@ -118,6 +118,8 @@ class Used:
         for look in (*looks, self._log):
             try:
                 lines += look()
+            except HangingKafka as error:
+                return "\n".join([*lines, str(error)])
             except Exception as error:
                 lines.append(f"{look.__name__[1:]}: they cannot be shown: {type(error).__name__}: {shown(str(error))}")
         return "\n".join(lines)

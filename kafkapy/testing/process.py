@@ -11,10 +11,12 @@ import socket
 import sys
 import threading
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trio
 
+from kafkapy.testing.in_thread import stack_of
 from kafkapy.testing.pipe import receive, send
 from kafkapy.testing.server import Server
 
@@ -43,6 +45,10 @@ def main() -> None:
                 number, name, arguments, named = receive(pipe)
                 if name == "log":
                     answer((number, server.log.lines, None))
+                elif name == "where":
+                    answer((number, stack_of(threading.main_thread()), None))
+                elif name == "turn":
+                    server.call_in_turn(partial(answer, (number, None, None)))
                 else:
                     server.call(name, arguments, named, _answer_to(number, answer))
         with suppress(trio.RunFinishedError):

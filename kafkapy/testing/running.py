@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
+from kafkapy.testing.hanging import Turning
+
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 Where: TypeAlias = Literal["thread", "process"]
 
 
-class Running(Protocol):
+class Running(Turning, Protocol):
     """In a thread or in a process: the caller sees no difference."""
 
     started: Started

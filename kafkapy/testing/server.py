@@ -96,6 +96,11 @@ class Server:
         assert self._token is not None
         self._token.run_sync_soon(self._begin, name, arguments, named, done)
 
+    def call_in_turn(self, callback: Callable[[], object]) -> None:
+        """Call it when the event loop comes round. Any thread. Raises trio.RunFinishedError: it has stopped."""
+        assert self._token is not None
+        self._token.run_sync_soon(callback)
+
     def stop(self) -> None:
         """Any thread. Raises trio.RunFinishedError: it has stopped."""
         assert self._token is not None

@@ -92,7 +92,7 @@ class Rebalancer:
 
         def go_on() -> None:
             for member in late:
-                logger.info("group %s: %s has not joined in time", group.group_id, member)
+                logger.info("group %s: %s has not joined in time", group.group_id, member.member_id)
                 group.remove(member.member_id)
             self._complete_join(group)
 
@@ -210,7 +210,7 @@ class Rebalancer:
     def _expire_session(self, group: ClassicGroup, member: ClassicMember) -> Decision[None]:
         if group.members.get(member.member_id) is not member or member.keeps_session_by_waiting:
             return NOTHING
-        logger.info("group %s: the session of %s has ended", group.group_id, member)
+        logger.info("group %s: the session of %s has ended", group.group_id, member.member_id)
         return self._removal(group, [member.member_id], f"session of {member.member_id} ended")
 
     def _expire_pending_join(self, group: ClassicGroup, member_id: str) -> Decision[None]:
