@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import socket
 import ssl
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import pytest
 
 from compat_tests.apache_kafka import free_port
-from compat_tests.deadlines import PATIENCE_SECONDS
-from compat_tests.image.docker_image import container
+from compat_tests.deadlines import PATIENCE_SECONDS, eventually
+from compat_tests.image.docker_image import Container, container, network
 
 confluent_kafka = pytest.importorskip("confluent_kafka")
 kafka = pytest.importorskip("kafka")
@@ -175,3 +175,47 @@ def test_pem_certificates_of_bitnamis_image(image: str, secrets: Path) -> None:
     with container(image, *command, environ=environ, options=options):
         assert send_and_read(f"localhost:{port}", "orders", **alice) == VALUES
         assert "certificate required" in alert_without_certificate(port, secrets / "ca.crt").lower()
+
+
+def test_two_nodes_of_bitnamis_image_log_in_at_one_another(image: str) -> None:
+    """By PLAIN at the controller, and by SCRAM at each other's listener for brokers: replicas get in sync."""
+    environ = {
+        "KAFKA_KRAFT_CLUSTER_ID": "abcdefghijklmnopqrstuv",
+        "KAFKA_CFG_LISTENER_SECURITY_PROTOCOL_MAP": "INTERNAL:SASL_PLAINTEXT,CLIENT:SASL_PLAINTEXT,"
+        "CONTROLLER:SASL_PLAINTEXT",
+        "KAFKA_CFG_CONTROLLER_QUORUM_VOTERS": "0@node-0:9093",
+        "KAFKA_CFG_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
+        "KAFKA_CFG_INTER_BROKER_LISTENER_NAME": "INTERNAL",
+        "KAFKA_CFG_SASL_MECHANISM_INTER_BROKER_PROTOCOL": "SCRAM-SHA-512",
+        "KAFKA_CFG_SASL_MECHANISM_CONTROLLER_PROTOCOL": "PLAIN",
+        "KAFKA_CLIENT_USERS": "alice",
+        "KAFKA_CLIENT_PASSWORDS": "a-secret",
+        "KAFKA_INTER_BROKER_USER": "node",
+        "KAFKA_INTER_BROKER_PASSWORD": "node-secret",
+        "KAFKA_CONTROLLER_USER": "controller",
+        "KAFKA_CONTROLLER_PASSWORD": "controller-secret",
+    }
+
+    def node(number: int, roles: str, listeners: str, name: str) -> AbstractContextManager[Container]:
+        own = {
+            "KAFKA_CFG_NODE_ID": str(number),
+            "KAFKA_CFG_PROCESS_ROLES": roles,
+            "KAFKA_CFG_LISTENERS": listeners,
+            "KAFKA_CFG_ADVERTISED_LISTENERS": f"INTERNAL://node-{number}:9094,CLIENT://node-{number}:9092",
+        }
+        options = ("--network", name, "--hostname", f"node-{number}", "--network-alias", f"node-{number}")
+        command = ("/opt/bitnami/scripts/kafka/entrypoint.sh", "/opt/bitnami/scripts/kafka/run.sh")
+        return container(image, *command, environ={**environ, **own}, options=options)
+
+    brokers = "INTERNAL://:9094,CLIENT://:9092"
+    with (
+        network() as name,
+        node(0, "controller,broker", f"{brokers},CONTROLLER://:9093", name) as first,
+        node(1, "broker", brokers, name) as second,
+    ):
+        second.exec("sh", "-c", f"echo '{PLAIN_TOOL}' > /tmp/alice.properties")
+        tool = ("kafka-topics", "--bootstrap-server", "node-1:9092", "--command-config", "/tmp/alice.properties")
+        second.exec(*tool, "--create", "--topic", "orders", "--replication-factor", "2")
+        eventually(lambda: second.exec(*tool, "--describe", "--under-replicated-partitions") == "", "replicas in sync")
+        assert "ReplicationFactor: 2" in second.exec(*tool, "--describe", "--topic", "orders")
+        assert "Authentication" not in "".join((*first.logs(), *second.logs()))

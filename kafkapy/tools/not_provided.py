@@ -11,16 +11,14 @@ if TYPE_CHECKING:
 
 # Without an entry: Apache Kafka's own tool, from any release that knows the broker's APIs.
 _INSTEAD = {
-    "kafka-client-metrics": "use kafka-configs --entity-type client-metrics, or `kafkapy configs --client-metrics`",
+    "kafka-console-share-consumer": "use `kafkapy consume --share`",
     "kafka-dump-log": "use `kafkapy log`",
-    "kafka-features": "use `kafkapy features`",
+    "kafka-jmx": "there is no Java here, and no JMX: the control API has the broker's state",
     "kafka-leader-election": "use `kafkapy cluster elect-leaders`",
-    "kafka-log-dirs": "use `kafkapy logdirs`",
-    "kafka-metadata-quorum": "use `kafkapy cluster describe`",
     "kafka-reassign-partitions": "use `kafkapy cluster reassign`",
     "kafka-server-stop": "stop the container, or send SIGTERM to the broker's process",
     "kafka-share-groups": "use `kafkapy groups`",
-    "kafka-transactions": "use `kafkapy transactions`",
+    "kafka-streams-groups": "use `kafkapy groups`",
     "zookeeper-shell": "there is no ZooKeeper here",
 }
 _KAFKAS_OWN = "Apache Kafka's own tool works with this broker, too"

@@ -128,3 +128,11 @@ def table(columns: Sequence[str], widths: Sequence[int], rows: Sequence[Sequence
         cells = ["-" if cell is None else str(cell) for cell in row]
         lines.append(" ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)))
     return "\n".join(lines)
+
+
+def tabbed(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lines as Kafka's newer tools print them: each cell as wide as its column, and a tab behind it."""
+    widths = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
+    return "\n".join(
+        "".join(f"{cell.ljust(width)}\t" for cell, width in zip(row, widths, strict=True)) for row in (columns, *rows)
+    )

@@ -1,4 +1,4 @@
-"""kafka-acls, kafka-configs of users, clients and addresses, kafka-delegation-tokens and kafka-groups of the image.
+"""Tools of the image that operators use: ACLs, users and quotas, tokens, groups, features, the quorum, transactions.
 
 What they print and how they end is held against Apache Kafka's own. Both run each command, about things of their own.
 """
@@ -6,6 +6,7 @@ What they print and how they end is held against Apache Kafka's own. Both run ea
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -14,14 +15,22 @@ from pathlib import Path
 import pytest
 
 from compat_tests.apache_kafka import CONFIGS, JavaTools
+from compat_tests.deadlines import PATIENCE_SECONDS
 from kafkapy.testing import Kafka
 from kafkapy.tools import main
+
+confluent_kafka = pytest.importorskip("confluent_kafka")
 
 JAVA = {
     "kafka-acls": "org.apache.kafka.tools.AclCommand",
     "kafka-configs": CONFIGS,
     "kafka-delegation-tokens": "org.apache.kafka.tools.DelegationTokenCommand",
     "kafka-groups": "org.apache.kafka.tools.GroupsCommand",
+    "kafka-features": "org.apache.kafka.tools.FeatureCommand",
+    "kafka-log-dirs": "org.apache.kafka.tools.LogDirsCommand",
+    "kafka-metadata-quorum": "org.apache.kafka.tools.MetadataQuorumCommand",
+    "kafka-client-metrics": "org.apache.kafka.tools.ClientMetricsCommand",
+    "kafka-transactions": "org.apache.kafka.tools.TransactionsCommand",
 }
 SETTINGS = {
     "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
@@ -98,12 +107,65 @@ GROUPS = """
     --list --group-type nothing
     --list --protocol consumer
 """
+FEATURES = """
+    describe
+    downgrade --feature share.version=0 --dry-run
+    downgrade --feature share.version=0
+    upgrade --feature share.version=1 --feature transaction.version=2
+    disable --feature share.version
+    describe
+    upgrade --metadata 4.0 --dry-run
+    upgrade --feature nothing=1
+    upgrade --feature share.version=x
+    upgrade
+"""
+DIRECTORIES = """
+    --describe
+    --describe --topic-list orders --broker-list 1
+    --describe --broker-list 1,9
+"""
+QUORUM = """
+    describe --status
+    describe --replication
+    describe --replication --human-readable
+    describe
+    describe --status --replication
+"""
+METRICS = """
+    --alter --name {who} --metrics org.apache.kafka --interval 5000 --match client_id=x
+    --list
+    --describe --name {who}
+    --alter --name {who} --interval=
+    --describe
+    --describe --name nothing
+    --delete --name {who}
+    --alter --name {who}
+    --alter --name {who} --generate-name --metrics x
+    --alter --metrics x
+    --describe --list
+"""
+TRANSACTIONS = """
+    list
+    list --duration-filter 3600000
+    describe --transactional-id open
+    describe --transactional-id done
+    describe --transactional-id nothing
+    describe-producers --topic orders --partition 0
+    describe-producers --topic nothing
+"""
 COMMANDS = {
     "kafka-acls": ACLS,
     "kafka-configs": CONFIG,
     "kafka-delegation-tokens": TOKENS,
     "kafka-groups": GROUPS,
+    "kafka-features": FEATURES,
+    "kafka-log-dirs": DIRECTORIES,
+    "kafka-metadata-quorum": QUORUM,
+    "kafka-client-metrics": METRICS,
+    "kafka-transactions": TRANSACTIONS,
 }
+WITH_TIMES = ("kafka-metadata-quorum", "kafka-transactions")
+"""Their numbers are others a moment later."""
 
 
 class Both:
@@ -139,15 +201,40 @@ def both(java: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]
         tools = Both(kafka, jvm, tmp_path_factory.mktemp("admin"))
         group = ("--group", "a-group-with-a-longer-name", "--topic", "orders", "--reset-offsets", "--to-earliest")
         assert tools.run_ours("kafka-consumer-groups", *group, "--execute")[0] == 0
+        config = kafka.config_for("confluent_kafka", user="admin", mechanism="PLAIN")
+        done, opened = (confluent_kafka.Producer({**config, "transactional.id": name}) for name in ("done", "open"))
+        for producer in (done, opened):
+            producer.init_transactions(PATIENCE_SECONDS)
+            producer.begin_transaction()
+            producer.produce("orders", b"a", partition=0)
+            assert producer.flush(PATIENCE_SECONDS) == 0
+        done.commit_transaction(PATIENCE_SECONDS)
         yield tools
+        opened.abort_transaction(PATIENCE_SECONDS)
 
 
-def comparable(printed: str, who: str) -> list[str]:
+def comparable(printed: str, *, has_times: bool = False) -> list[str]:
     """Without names; Kafka prints sets and hash tables in an order of its own."""
-    text = printed.replace(who, "{who}")
+    if has_times:
+        printed = re.sub(r" +", " ", re.sub(r"\d+", "N", printed))
+    text = printed.replace(OURS, "{who}").replace(THEIRS, "{who}")
     text = re.sub(r"\S{86}==", "HMAC", re.sub(r"(?<=: )\S{22}$|^\S{22}(?= )", "ID", text, flags=re.MULTILINE))
     lines = [line.strip() for line in text.split("\n") if line.strip()]
-    return sorted(", ".join(sorted(line.replace(" are ", ", ").split(", "))) for line in lines)
+    return sorted(
+        json.dumps(_sorted(json.loads(line)))
+        if line.startswith('{"')
+        else ", ".join(sorted(line.replace(" are ", ", ").split(", ")))
+        for line in lines
+    )
+
+
+def _sorted(document: object) -> object:
+    """JSON whose lists have no order."""
+    if isinstance(document, dict):
+        return {name: _sorted(value) for name, value in sorted(document.items())}
+    if isinstance(document, list):
+        return sorted(map(_sorted, document), key=str)
+    return document
 
 
 @pytest.mark.parametrize("tool", list(COMMANDS))
@@ -159,7 +246,9 @@ def test_they_print_what_kafkas_print_and_end_alike(tool: str, both: Both) -> No
         if exit_code:
             assert complained.count("\n") == 1, "one line says what is wrong"
         else:
-            assert comparable(printed, OURS) == comparable(wanted, THEIRS), f"{line}\n{printed}\n{wanted}"
+            has_times = tool in WITH_TIMES
+            ours, theirs = comparable(printed, has_times=has_times), comparable(wanted, has_times=has_times)
+            assert ours == theirs, f"{line}\n{printed}\n{wanted}"
 
 
 def test_a_token_that_was_made_is_renewed_and_expired(both: Both) -> None:
