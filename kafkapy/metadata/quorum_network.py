@@ -7,6 +7,7 @@ their own, so that a vote does not wait behind a Fetch that waits for records.
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import trio
@@ -57,7 +58,7 @@ class QuorumNetwork:
         self._registered = registered
         self._nursery: trio.Nursery | None = None
         self._unsent: list[Send] = []  # before `run` runs
-        self._outages: dict[int, Outage] = {}
+        self._outages: dict[int, Outage] = defaultdict(Outage)
         self._asking = 0  # requests to be answered that do not wait for records
         self._answered = trio.Event()
 
@@ -105,7 +106,7 @@ class QuorumNetwork:
 
     def reaches_any(self, node_ids: Iterable[int]) -> bool:
         """Whether one of these nodes has answered its last request, or was not asked yet."""
-        return any(not self._outage_of(node_id).is_on for node_id in node_ids)
+        return any(not self._outages[node_id].is_on for node_id in node_ids)
 
     async def _ask(self, send: Send) -> None:
         request = send.request
@@ -141,15 +142,12 @@ class QuorumNetwork:
     def _note_failure(self, node_id: int, error: Exception) -> None:
         """Say it once, until the node answers again."""
         self.last_failure = str(error)
-        if self._outage_of(node_id).begins(error):
+        if self._outages[node_id].begins(error):
             level = level_of(error, logging.INFO)
             logger.log(level, "node %s of the quorum does not answer: %s", self.name_of(node_id), error)
 
-    def _outage_of(self, node_id: int) -> Outage:
-        return self._outages.setdefault(node_id, Outage())
-
     def _note_success(self, node_id: int) -> None:
-        if self._outage_of(node_id).ends():
+        if self._outages[node_id].ends():
             logger.info("node %s of the quorum answers again", self.name_of(node_id))
 
     def name_of(self, node_id: int) -> str:

@@ -15,7 +15,7 @@ from kafkapy.settings.node_login import LOGIN_HANDLER
 from kafkapy.testing import IdentityProvider
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequest, CreateTopicsResponse
-from tests.cluster.bounds import cluster_test
+from tests.cluster.bounds import cluster_test, produce_patiently
 from tests.network.test_logins import log_in
 from tests.shell.running_node import connect
 
@@ -80,7 +80,7 @@ async def replicated(cluster: Cluster, topic: str, *, create: bool = True) -> No
     leader = cluster.nodes[node_id].broker.metadata.image.topics[topic].partitions[0].leader
     async with connect(cluster.nodes[leader]) as client:
         await log_in(client)
-        assert await client.produce(topic, b"x") >= 0  # acks=all
+        await produce_patiently(client, topic)
     state = cluster.nodes[leader].broker.metadata.image.topics[topic].partitions[0]
     assert len(state.isr) == 3, "an ISR of one would have acknowledged it, too"
 

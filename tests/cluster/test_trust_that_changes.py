@@ -17,6 +17,7 @@ import trio
 
 from kafkapy.cluster import Cluster, members_of
 from kafkapy.tls import current
+from kafkapy_controller.image import ConfigResourceType
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.alter_user_scram_credentials import (
     AlterUserScramCredentialsRequest,
@@ -24,9 +25,15 @@ from kafkapy_wire.messages.alter_user_scram_credentials import (
     ScramCredentialUpsertion,
 )
 from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequest, CreateTopicsResponse
+from kafkapy_wire.messages.incremental_alter_configs import (
+    AlterableConfig,
+    AlterConfigsResource,
+    IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResponse,
+)
 from kafkapy_wire.record_formats.metadata import UserScramCredentialRecord
 from kafkapy_wire.sasl import scram
-from tests.cluster.bounds import cluster_test
+from tests.cluster.bounds import cluster_test, produce_patiently
 from tests.network.test_logins import log_in
 from tests.shell.running_node import Client, connect, port_of
 from tests.tls.certificates import certificates, other_authority
@@ -144,7 +151,7 @@ async def test_another_authority_takes_over_while_replication_goes_on(
     async def produce() -> None:
         for index in range(PARTITIONS):
             async with connect_by_tls(leader_of(made, "t", index)) as client:
-                assert await client.produce("t", b"x", partition=index) >= 0  # acks=all
+                await produce_patiently(client, "t", index)
         await until(lambda: is_in_sync(made, "t"))
 
     async with made.started():
@@ -173,6 +180,58 @@ async def test_another_authority_takes_over_while_replication_goes_on(
         await until(lambda: all("t" in node.broker.metadata.image.topics for node in made.nodes.values()))
         await produce()
         assert not [node for node in made.nodes.values() if node.bugs.kept]
+
+
+@cluster_test
+async def test_stores_that_kafka_configs_names_are_those_of_later_connections(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """ssl.truststore.location and ssl.keystore.location of the brokers' listener, of each broker."""
+    caplog.set_level(logging.INFO, "kafkapy")
+    before, after = certificates().authority, other_authority()
+    stores = Stores(tmp_path)
+    stores.sign_by(before)
+    stores.trust(before)
+    (tmp_path / "later").mkdir()
+    later = Stores(tmp_path / "later")
+    later.sign_by(after)
+    later.trust(before, after)
+    made = Cluster(tmp_path / "nodes", members_of(3), settings=stores.settings(), host="127.0.0.1", durable=False)
+    async with made.started():
+        async with connect_by_tls(made.nodes[1]) as client:
+            await create(client, "t")
+            for name, store in (("truststore", later.trust_store), ("keystore", later.key_store)):
+                caplog.clear()
+                await alter_brokers(client, f"listener.name.plaintext.ssl.{name}.location", str(store))
+                line = "the TLS of listener PLAINTEXT was loaded anew"  # by each node, for clients and for brokers
+                await until(partial(has_lines, caplog, line, 3 * 2))
+        caplog.clear()
+        link_all_anew(made)
+        await until(lambda: is_in_sync(made, "t"))
+        for index in range(PARTITIONS):
+            async with connect_by_tls(leader_of(made, "t", index)) as client:
+                await produce_patiently(client, "t", index)
+        assert not warnings(caplog, "no TLS with")
+        assert not [node for node in made.nodes.values() if node.bugs.kept]
+
+
+def has_lines(caplog: pytest.LogCaptureFixture, line: str, count: int) -> bool:
+    return caplog.text.count(line) >= count
+
+
+async def alter_brokers(client: Client, name: str, value: str) -> None:
+    resources = [
+        AlterConfigsResource(
+            resource_type=ConfigResourceType.BROKER,
+            resource_name=str(node_id),
+            configs=[AlterableConfig(name=name, config_operation=0, value=value)],
+        )
+        for node_id in (1, 2, 3)
+    ]
+    for resource in resources:
+        request = IncrementalAlterConfigsRequest(resources=[resource])
+        answer = await client.ask(request, IncrementalAlterConfigsResponse)
+        assert answer.responses[0].error_code == ErrorCode.NONE, answer
 
 
 SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule required"
@@ -235,7 +294,7 @@ async def test_a_password_that_nodes_do_not_know_is_told_once_and_mended(
         for index in range(PARTITIONS):
             async with connect(leader_of(made, "t", index)) as client:
                 await log_in(client)
-                assert await client.produce("t", b"x", partition=index) >= 0
+                await produce_patiently(client, "t", index)
 
     async with made.started():
         async with connect(made.nodes[1]) as client:
