@@ -48,7 +48,7 @@ CLIENTS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
         {
             **dict.fromkeys(
                 (SCRAM_256, SCRAM_512),
-                "this old librdkafka repeats a part of the nonce, which Apache Kafka refuses since 3.7.2 "
+                "librdkafka before 2.6.1 repeats a part of the nonce, which Apache Kafka refuses since 3.7.2 "
                 "(CVE-2024-56128), as kafkapy does",
             ),
             TOKEN: _NO_TOKENS,
