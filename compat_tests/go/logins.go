@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -110,6 +111,69 @@ func (p loginPlan) tls(l login) *tls.Config {
 		made.Certificates = []tls.Certificate{pair}
 	}
 	return made
+}
+
+// sendUntilEnd produces by the plan's first login until something comes on standard input, or an error.
+func sendUntilEnd(client, file string) error {
+	plan, err := readPlan(file)
+	if err != nil {
+		return err
+	}
+	l := plan.Logins[0]
+	send, end, err := plan.franzSender(l)
+	if client == "sarama" {
+		send, end, err = plan.saramaSender(l)
+	}
+	if err != nil {
+		return err
+	}
+	defer end()
+	ended := make(chan error)
+	go func() {
+		_, err := os.Stdin.Read(make([]byte, 1))
+		ended <- err
+	}()
+	for {
+		if err := send(); err != nil {
+			return err
+		}
+		select {
+		case err := <-ended:
+			return err
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+func (p loginPlan) franzSender(l login) (send func() error, end func(), err error) {
+	mechanism, err := p.mechanism(l)
+	if err != nil {
+		return nil, nil, err
+	}
+	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers(l.Bootstrap)...), kgo.AllowAutoTopicCreation(), kgo.SASL(mechanism))
+	if err != nil {
+		return nil, nil, err
+	}
+	send = func() error {
+		return cl.ProduceSync(context.Background(), &kgo.Record{Topic: l.Topic, Value: []byte(l.Name)}).FirstErr()
+	}
+	return send, cl.Close, nil
+}
+
+func (p loginPlan) saramaSender(l login) (send func() error, end func(), err error) {
+	settings := sarama.NewConfig()
+	settings.Producer.Return.Successes = true
+	p.saramaLogin(settings, l)
+	producer, err := sarama.NewSyncProducer(brokers(l.Bootstrap), settings)
+	if err != nil {
+		return nil, nil, err
+	}
+	send = func() error {
+		message := &sarama.ProducerMessage{Topic: l.Topic, Value: sarama.StringEncoder(l.Name)}
+		_, _, err := producer.SendMessage(message)
+		return err
+	}
+	return send, func() { producer.Close() }, nil
 }
 
 func (p loginPlan) franz(ctx context.Context, l login) (string, error) {
@@ -225,7 +289,16 @@ func makeToken(ctx context.Context, options []kgo.Opt) (string, string, error) {
 		return "", "", err
 	}
 	defer cl.Close()
-	token, err := kadm.NewClient(cl).CreateDelegationToken(ctx, kadm.CreateDelegationToken{MaxLifetime: time.Hour})
+	admin := kadm.NewClient(cl)
+	token, err := admin.CreateDelegationToken(ctx, kadm.CreateDelegationToken{MaxLifetime: time.Hour})
+	if err != nil {
+		return "", "", err
+	}
+	// A broker of Apache Kafka hears of a new token a little later.
+	err = until("the token is known", func() (bool, error) {
+		known, err := admin.DescribeDelegationTokens(ctx)
+		return slices.ContainsFunc(known, func(each kadm.DelegationToken) bool { return each.TokenID == token.TokenID }), err
+	})
 	return token.TokenID, base64.StdEncoding.EncodeToString(token.HMAC), err
 }
 
@@ -260,7 +333,9 @@ func (p loginPlan) mechanism(l login) (sasl.Mechanism, error) {
 func (p loginPlan) sarama(ctx context.Context, l login) (string, error) {
 	settings := sarama.NewConfig()
 	settings.Producer.Return.Successes = true
-	settings.Metadata.Retry.Max = 5
+	if !l.Wrong { // a topic that is made by the first request is not everywhere at once
+		settings.Metadata.Retry.Max, settings.Producer.Retry.Max = 100, 100
+	}
 	settings.Consumer.Offsets.Initial = sarama.OffsetOldest
 	if config := p.tls(l); config != nil {
 		settings.Net.TLS.Enable, settings.Net.TLS.Config = true, config

@@ -14,6 +14,8 @@
 //	    A round of admin calls on a topic with ten records; one JSON object of what came back.
 //	clients franz|sarama logins FILE
 //	    Every login of the file, each with a record that is produced and read: see goThrough.
+//	clients franz|sarama send FILE
+//	    Produces by the first login of the file until something comes on standard input.
 //	clients franz token FILE
 //	    Produces with a delegation token of its own, which it renews and expires when it is told: see liveByToken.
 //	clients franz guess BOOTSTRAP
@@ -174,6 +176,9 @@ func run(arguments []string) error {
 	}
 	if len(arguments) == 3 && arguments[1] == "logins" {
 		return goThrough(arguments[0], arguments[2])
+	}
+	if len(arguments) == 3 && arguments[1] == "send" {
+		return sendUntilEnd(arguments[0], arguments[2])
 	}
 	if len(arguments) == 3 && arguments[0] == "franz" && arguments[1] == "token" {
 		return liveByToken(arguments[2])

@@ -21,7 +21,8 @@ import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
 
 /** Logs in by each login of a plan (compat_tests/security/pairs.py), produces a record and reads it in a group: a line says
- * which login, and what was read, or what the client said when it was refused.
+ * which login, and what was read, or what the client said when it was refused. With a second argument it produces by the
+ * first login until something comes on standard input.
  */
 public class Logins {
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -30,6 +31,10 @@ public class Logins {
 
     public static void main(String[] arguments) throws Exception {
         JsonNode plan = JSON.readTree(Path.of(arguments[0]).toFile());
+        if (arguments.length > 1) {
+            sendUntilEnd(settings(plan, plan.get("logins").get(0)), plan.get("logins").get(0));
+            return;
+        }
         Map<String, Future<String>> running = new HashMap<>();
         ExecutorService threads = Executors.newFixedThreadPool(4);
         for (JsonNode login : plan.get("logins")) {
@@ -39,6 +44,25 @@ public class Logins {
         threads.shutdown();
         for (Map.Entry<String, Future<String>> each : running.entrySet()) {
             System.out.println(JSON.writeValueAsString(Map.of("login", each.getKey(), "said", each.getValue().get())));
+        }
+    }
+
+    private static void sendUntilEnd(Map<String, Object> settings, JsonNode login) throws Exception {
+        StringSerializer write = new StringSerializer();
+        try (KafkaProducer<String, String> producer = new KafkaProducer<>(settings, write, write)) {
+            Thread ended = new Thread(() -> {
+                try {
+                    System.in.read();
+                } catch (java.io.IOException closed) {
+                    // nobody is there any more
+                }
+            });
+            ended.setDaemon(true);
+            ended.start();
+            do {
+                producer.send(new ProducerRecord<>(login.get("topic").asText(), login.get("name").asText())).get();
+                Thread.sleep(50);
+            } while (ended.isAlive());
         }
     }
 
@@ -87,6 +111,9 @@ public class Logins {
             logIn(settings, plan, "PLAIN", login.get("user").asText(), login.get("secret").asText(), "");
             try (Admin admin = Admin.create(settings)) {
                 DelegationToken token = admin.createDelegationToken().delegationToken().get();
+                while (!admin.describeDelegationToken().delegationTokens().get().contains(token)) {
+                    Thread.sleep(20); // a broker of Apache Kafka hears of a new token a little later
+                }
                 String more = " tokenauth=\"true\"";
                 logIn(settings, plan, "SCRAM-SHA-256", token.tokenInfo().tokenId(), token.hmacAsBase64String(), more);
             }

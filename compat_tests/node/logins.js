@@ -1,5 +1,6 @@
 // KafkaJS logs in by each login of a plan (compat_tests/security/pairs.py), produces a record and reads it in a group:
-// a line says which login, and what was read, or what the client said when it was refused.
+// a line says which login, and what was read, or what the client said when it was refused. With a second argument it
+// produces by the first login until something comes on standard input.
 'use strict'
 
 const fs = require('node:fs')
@@ -16,6 +17,7 @@ function connect(plan, login) {
     brokers: [login.bootstrap],
     ssl: login.protocol.endsWith('SSL') ? { ca: [read(plan.ca)], ...own } : false,
     ...(login.mechanism ? { sasl } : {}),
+    reauthenticationThreshold: 500, // by default 10 s: it would log in before each request of a shorter session
     retry: { initialRetryTime: 50, maxRetryTime: 200, retries: login.wrong ? 1 : 100 },
     logLevel: logLevel.NOTHING,
   })
@@ -36,12 +38,26 @@ async function roundTrip(kafka, login) {
   return value
 }
 
-async function main(file) {
+async function sendUntilEnd(kafka, login) {
+  let ended = false
+  process.stdin.on('data', () => { ended = true }).on('end', () => { ended = true })
+  const producer = kafka.producer()
+  await producer.connect()
+  while (!ended) {
+    await producer.send({ topic: login.topic, messages: [{ value: login.name }] })
+    await new Promise(resolve => setTimeout(resolve, 50))
+  }
+  await producer.disconnect()
+  process.exit(0)
+}
+
+async function main(file, send) {
   const plan = JSON.parse(fs.readFileSync(file, 'utf-8'))
+  if (send) return sendUntilEnd(connect(plan, plan.logins[0]), plan.logins[0])
   await Promise.all(plan.logins.map(async login => {
     const said = await roundTrip(connect(plan, login), login).catch(error => error.message)
     console.log(JSON.stringify({ login: login.name, said }))
   }))
 }
 
-main(process.argv[2]).catch(error => { console.error(error); process.exit(1) })
+main(process.argv[2], process.argv[3]).catch(error => { console.error(error); process.exit(1) })

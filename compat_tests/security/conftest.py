@@ -12,10 +12,13 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from compat_tests.apache_kafka import ApacheKafka, free_port, jar_directory
+from compat_tests.broker import Broker
 from compat_tests.deadlines import eventually
 from compat_tests.kafkapy_process import KafkapyProcess, kafkapy_command
 from compat_tests.kerberos_realm import REALM, SERVICE, running_realm
 from compat_tests.security.pairs import MECHANISMS, PASSWORD, SASL_PROTOCOLS, Credentials
+from compat_tests.tools import need
 
 _LOGIN_MODULES: Mapping[str, str] = {
     "plain": "org.apache.kafka.common.security.plain.PlainLoginModule",
@@ -24,12 +27,14 @@ _LOGIN_MODULES: Mapping[str, str] = {
     "oauthbearer": "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule",
     "gssapi": "com.sun.security.auth.module.Krb5LoginModule",
 }
+LISTENERS = ("SSL", "MUTUAL", *SASL_PROTOCOLS)
+PROTOCOLS = {**{name: name for name in LISTENERS}, "MUTUAL": "SSL", "CONTROLLER": "PLAINTEXT", "PLAINTEXT": "PLAINTEXT"}
 ADMIN = ("admin", "admin's secret")
 _OWN_TOPICS: Mapping[str, str] = {"User:alice": "alice-", "User:CN=alice": "CN-alice-", "User:ANONYMOUS": "anonymous-"}
 
 
 class Secured(NamedTuple):
-    broker: KafkapyProcess
+    broker: Broker
     listeners: Mapping[str, str]
     credentials: Credentials
     kerberos: bool
@@ -64,15 +69,9 @@ def _login_options(mechanism: str, keytab: Path) -> str:
 
 
 def _settings(stores: Mapping[str, str], keytab: Path | None) -> dict[str, str]:
-    names = ("SSL", "MUTUAL", *SASL_PROTOCOLS)
-    protocols = {"MUTUAL": "SSL", "CONTROLLER": "PLAINTEXT"}
     mechanisms = [name for name in MECHANISMS if keytab is not None or name != "GSSAPI"]
     return {
-        "listeners": ",".join(f"{name}://localhost:0" for name in names),
-        "listener.security.protocol.map": ",".join(
-            f"{name}:{protocols.get(name, name)}" for name in (*names, "CONTROLLER")
-        ),
-        "inter.broker.listener.name": "SSL",
+        "listener.security.protocol.map": ",".join(f"{name}:{protocol}" for name, protocol in PROTOCOLS.items()),
         "sasl.enabled.mechanisms": ",".join(mechanisms),
         **{
             f"listener.name.{listener.lower()}.{mechanism.lower()}.sasl.jaas.config": (
@@ -81,6 +80,7 @@ def _settings(stores: Mapping[str, str], keytab: Path | None) -> dict[str, str]:
             for listener in SASL_PROTOCOLS
             for mechanism in mechanisms
         },
+        "sasl.kerberos.service.name": "kafka",
         **stores,
         "listener.name.mutual.ssl.client.auth": "required",
         "connection.failed.authentication.delay.ms": "10",
@@ -93,7 +93,7 @@ def _settings(stores: Mapping[str, str], keytab: Path | None) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+def secured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     directory = tmp_path_factory.mktemp("secured")
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
@@ -106,10 +106,9 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
         patch.setenv("KRB5CCNAME", f"FILE:{directory / 'tickets'}")
         certificates = directory / "certificates"
         stores = make_certificates(certificates, "alice")
-        ready = directory / "ready.json"
-        broker = stack.enter_context(KafkapyProcess(_settings(stores, keytab), options=("--ready-file", str(ready))))
-        eventually(ready.exists, "the broker has written its ready file")
-        listeners = json.loads(ready.read_text())["listeners"]
+        apache = request.config.getoption("--broker") == "apache"
+        start = _start_apache_kafka if apache else _start_kafkapy
+        broker, listeners = start(stack, _settings(stores, keytab), directory)
         credentials = Credentials(
             ca=str(certificates / "ca.crt"),
             certificate=str(certificates / "alice.crt"),
@@ -123,6 +122,31 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
         _set_up(made)
         yield made
         assert not broker.bugs(), broker.output()
+
+
+def _start_kafkapy(stack: ExitStack, settings: dict[str, str], directory: Path) -> tuple[Broker, Mapping[str, str]]:
+    ready = directory / "ready.json"
+    listeners = ",".join(f"{name}://localhost:0" for name in LISTENERS)
+    given = {**settings, "listeners": listeners, "inter.broker.listener.name": "SSL"}
+    broker = stack.enter_context(KafkapyProcess(given, options=("--ready-file", str(ready))))
+    eventually(ready.exists, "the broker has written its ready file")
+    return broker, json.loads(ready.read_text())["listeners"]
+
+
+def _start_apache_kafka(
+    stack: ExitStack, settings: dict[str, str], directory: Path
+) -> tuple[Broker, Mapping[str, str]]:
+    """Its node reaches itself as ANONYMOUS, at a listener of its own."""
+    need(jar_directory)
+    patch = stack.enter_context(pytest.MonkeyPatch.context())
+    patch.setenv("JAVA_TOOL_OPTIONS", f"-Djava.security.krb5.conf={os.environ.get('KRB5_CONFIG', '')}")
+    made = ApacheKafka(settings, data_dir=directory / "data")
+    listeners = {name: f"localhost:{free_port()}" for name in LISTENERS}
+    for name in ("listeners", "advertised.listeners"):
+        made.settings[name] += "".join(f",{listener}://{address}" for listener, address in listeners.items())
+    made.settings |= {"inter.broker.listener.name": "PLAINTEXT"}
+    made.settings["super.users"] += ";User:ANONYMOUS"
+    return stack.enter_context(made), listeners
 
 
 def _set_up(secured: Secured) -> None:

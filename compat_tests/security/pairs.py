@@ -15,6 +15,8 @@ SERVER, MUTUAL = "SSL", "SSL, with a client certificate"
 PLAIN, SCRAM_256, SCRAM_512 = "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"
 OAUTHBEARER, GSSAPI = "OAUTHBEARER", "GSSAPI"
 TOKEN: Final = "delegation token"
+AGAIN: Final = "re-authentication"
+"""KIP-368, in a session that has an end."""
 WRONG: Final = "wrong password"
 TLS: Final = (SERVER, MUTUAL)
 MECHANISMS: Final = (PLAIN, SCRAM_256, SCRAM_512, OAUTHBEARER, GSSAPI)
@@ -23,27 +25,34 @@ SASL_PROTOCOLS: Final = ("SASL_PLAINTEXT", "SASL_SSL")
 
 PASSWORD: Final = "alice's secret, for tests"
 
-_NO_TOKENS = "has no option for `tokenauth=true`"
+_NO_TOKENS = "the client has no option for `tokenauth=true`"
 CLIENTS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     "java": ("Java clients and tools, 4.4", {}),
     "librdkafka": (
         "librdkafka (confluent-kafka)",
-        {GSSAPI: "in librdkafka where it is built with Cyrus SASL, as kcat of Debian has it", TOKEN: _NO_TOKENS},
+        {
+            GSSAPI: "the wheels of confluent-kafka are built without it; librdkafka with Cyrus SASL has it",
+            TOKEN: _NO_TOKENS,
+        },
     ),
     "kafka-python": ("kafka-python", {TOKEN: _NO_TOKENS}),
-    "aiokafka": ("aiokafka", {TOKEN: _NO_TOKENS}),
+    "aiokafka": (
+        "aiokafka",
+        {TOKEN: _NO_TOKENS, AGAIN: "it connects anew when its session has ended, and loses nothing"},
+    ),
     "franz": ("franz-go", {}),
     "sarama": ("sarama, with xdg-go/scram", {TOKEN: "xdg-go/scram has no SCRAM extensions"}),
-    "kafkajs": ("KafkaJS", {GSSAPI: "is not in KafkaJS", TOKEN: _NO_TOKENS}),
+    "kafkajs": ("KafkaJS", {GSSAPI: "KafkaJS does not have it", TOKEN: _NO_TOKENS}),
     "kcat": (
         "kcat (librdkafka 2.0 of Debian)",
         {
             **dict.fromkeys(
                 (SCRAM_256, SCRAM_512),
-                "this old librdkafka repeats a part of the nonce, which Apache Kafka refuses since 3.7.2 "
+                "librdkafka before 2.6.1 repeats a part of the nonce, which Apache Kafka refuses since 3.7.2 "
                 "(CVE-2024-56128), as kafkapy does",
             ),
             TOKEN: _NO_TOKENS,
+            AGAIN: "kcat ends before its session does",
         },
     ),
 }
@@ -130,12 +139,12 @@ def write_plan(path: Path, credentials: Credentials, logins: Sequence[Login]) ->
 
 def table() -> str:
     """That of the documentation."""
-    columns = ("SSL", "SSL with a certificate", *SASL)
+    columns = ("SSL", "SSL with a certificate", *SASL, AGAIN)
     lines = [f"| client | {' | '.join(columns)} |", f"|---{'|---' * len(columns)}|"]
     notes: list[str] = []
     for name, unsupported in CLIENTS.values():
         cells = []
-        for how in (*TLS, *SASL):
+        for how in (*TLS, *SASL, AGAIN):
             if how not in unsupported:
                 cells.append("yes")
                 continue

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from kafkapy.settings.client_assertion import client_assertion, is_wanted
 from kafkapy.settings.errors import SettingsError, shortened
-from kafkapy.settings.sasl import MODULES, mechanism_settings
+from kafkapy.settings.sasl import MODULES, SERVICE_NAME, kerberos_service, mechanism_settings
 from kafkapy_wire.sasl.client import client_exchange
 
 if TYPE_CHECKING:
@@ -58,7 +58,6 @@ RETRIEVERS: Final = frozenset(
         *(f"{_OAUTH}{name}" for name in ("DefaultJwtRetriever", "ClientCredentialsJwtRetriever", "FileJwtRetriever")),
     }
 )
-SERVICE_NAME: Final = "sasl.kerberos.service.name"
 WAIT_MS: Final = 10_000
 """How long a token endpoint may take, if sasl.login.connect.timeout.ms and sasl.login.read.timeout.ms are not given."""
 
@@ -199,23 +198,8 @@ def check_node_login(settings: Settings, listener_name: str, mechanism: str, nam
 
 def _kerberos(of: _Of, found: MechanismSettings) -> KerberosLogin:
     options = found.modules[0].options
-    in_module, given = options.get("serviceName", ""), of.text(SERVICE_NAME)
-    name = of.given_name(SERVICE_NAME)
-    if in_module and given and in_module != given:
-        raise SettingsError(
-            f"{name} is {shortened(given)}, and the option serviceName of {found.jaas_setting} is "
-            f"{shortened(in_module)}: remove one of them",
-            name,
-        )
-    if not in_module and not given:
-        raise SettingsError(
-            f"{name} has to be set, for GSSAPI between nodes: to the first part of their principals, as kafka in "
-            "kafka/HOST@REALM",
-            name,
-        )
-    return KerberosLogin(
-        given or in_module, options.get("principal", ""), options.get("keyTab", "").removeprefix("FILE:")
-    )
+    service = kerberos_service(found.modules[0], found.jaas_setting, of.text(SERVICE_NAME), of.given_name(SERVICE_NAME))
+    return KerberosLogin(service, options.get("principal", ""), options.get("keyTab", "").removeprefix("FILE:"))
 
 
 def _endpoint(of: _Of, found: MechanismSettings) -> TokenEndpoint:

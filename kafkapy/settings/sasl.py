@@ -87,6 +87,9 @@ class JwksSettings(NamedTuple):
     refresh_ms: int
 
 
+SERVICE_NAME: Final = "sasl.kerberos.service.name"
+
+
 class KerberosSettings(NamedTuple):
     """As whom a listener accepts tickets, and who their clients are."""
 
@@ -207,6 +210,8 @@ def kerberos_settings(
         )
     if not os.access(keytab, os.R_OK):
         raise SettingsError(f"{jaas_setting}: the keytab {shortened(keytab)} cannot be read", jaas_setting)
+    given = settings.listener_value(listener_name, SERVICE_NAME)
+    kerberos_service(module, jaas_setting, str(given or ""), SERVICE_NAME)  # Apache Kafka asks listeners for it, too
     name = "sasl.kerberos.principal.to.local.rules"
     texts = settings.listener_value(listener_name, name) or ("DEFAULT",)
     assert isinstance(texts, tuple), texts
@@ -215,6 +220,24 @@ def kerberos_settings(
     except ValueError as error:
         raise SettingsError(f"{name}: {error}", name) from None
     return KerberosSettings(keytab, module.options.get("principal", ""), rules)
+
+
+def kerberos_service(module: LoginModule, jaas_setting: str, given: str, name: str) -> str:
+    """The Kerberos service of brokers, which is `given` by setting `name` or in the module. Raises SettingsError."""
+    in_module = module.options.get("serviceName", "")
+    if in_module and given and in_module != given:
+        raise SettingsError(
+            f"{name} is {shortened(given)}, and the option serviceName of {jaas_setting} is {shortened(in_module)}: "
+            "remove one of them",
+            name,
+        )
+    if not in_module and not given:
+        raise SettingsError(
+            f"{name} has to be set for GSSAPI: to the first part of the brokers' principals, as kafka in "
+            "kafka/HOST@REALM",
+            name,
+        )
+    return given or in_module
 
 
 def _login_modules(

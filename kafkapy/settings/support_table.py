@@ -170,7 +170,7 @@ BROKER: Table = {
         "those of listeners: GSSAPI with a keytab, OAUTHBEARER with tokens of an endpoint, of a file, or unsecured": """
             sasl.mechanism.controller.protocol sasl.mechanism.inter.broker.protocol
         """,
-        "where nodes log in at one another by GSSAPI": "sasl.kerberos.service.name",
+        "with GSSAPI: a node without it, or serviceName in JAAS, does not start": "sasl.kerberos.service.name",
         "where nodes log in at one another by OAUTHBEARER, with OAuthBearerLoginCallbackHandler": """
             sasl.login.connect.timeout.ms sasl.login.read.timeout.ms sasl.login.refresh.buffer.seconds
             sasl.login.refresh.min.period.seconds sasl.login.refresh.window.factor sasl.login.refresh.window.jitter

@@ -39,6 +39,7 @@ def settings(realm: Path, **more: str) -> dict[str, str]:
             f'{MODULE} required useKeyTab=true storeKey=true keyTab="{keytab}" principal="{SERVICE}";'
         ),
         "connection.failed.authentication.delay.ms": "0",
+        "sasl.kerberos.service.name": "kafka",
         **more,
     }
 
@@ -157,18 +158,38 @@ def test_kafka_python_logs_in_with_a_ticket(
         (f'{MODULE} required useKeyTab=true keyTab="/no/such";', "DEFAULT", "the keytab /no/such cannot be read"),
         (f'{MODULE} required useKeyTab=true keyTab="{__file__}";', "SOMETHING", "is neither DEFAULT nor RULE:"),
         (f'{MODULE} required useKeyTab=true keyTab="{__file__}";', "RULE:[1:$1](*)", "is not valid"),
+        (
+            f'{MODULE} required useKeyTab=true keyTab="{__file__}" serviceName="other";',
+            "DEFAULT",
+            "sasl.kerberos.service.name is kafka, and the option serviceName of",
+        ),
     ],
 )
 def test_what_would_let_nobody_in_is_refused_at_the_start(module: str, rules: str, told: str) -> None:
     given = {
         "listeners": "SASL_PLAINTEXT://127.0.0.1:0",
         "sasl.enabled.mechanisms": "GSSAPI",
+        "sasl.kerberos.service.name": "kafka",
         f"{PREFIX}.gssapi.sasl.jaas.config": module,
         "sasl.kerberos.principal.to.local.rules": rules,
     }
     with pytest.raises(SettingsError) as caught:
         Settings(given)
     assert told in str(caught.value)
+
+
+def test_the_name_of_the_service_is_asked_for_as_by_apache_kafka() -> None:
+    """In the settings, of one listener or of all, or in the login module."""
+    module = f'{MODULE} required useKeyTab=true keyTab="{__file__}"'
+    given = {
+        "listeners": "SASL_PLAINTEXT://127.0.0.1:0",
+        "sasl.enabled.mechanisms": "GSSAPI",
+        f"{PREFIX}.gssapi.sasl.jaas.config": f"{module};",
+    }
+    with pytest.raises(SettingsError, match=r"sasl\.kerberos\.service\.name has to be set"):
+        Settings(given)
+    Settings({**given, f"{PREFIX}.sasl.kerberos.service.name": "kafka"})
+    Settings({**given, f"{PREFIX}.gssapi.sasl.jaas.config": f'{module} serviceName="kafka";'})
 
 
 RULES = (
