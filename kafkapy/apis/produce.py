@@ -29,7 +29,8 @@ Errors  INVALID_REQUIRED_ACKS         acks is not -1, 0 or 1
 
 Differs: if the disk is full, the broker keeps running and takes records again once there is room
 (docs/when-the-disk-is-full.md); Apache Kafka's broker halts. If a request names a partition twice (no client does),
-both batches are appended; Apache Kafka appends the last one only.
+both batches are appended; Apache Kafka appends the last one only. A late marker of a producer's transaction before does
+not end the next one (v12); in Apache Kafka its records are refused with INVALID_TXN_STATE.
 """
 
 from __future__ import annotations
@@ -37,13 +38,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, cast
 
+from kafkapy.coordinators.transaction.enlisting import Enlisted
 from kafkapy.errors import CloseConnection
 from kafkapy.metadata.current_leaders import current_leader
 from kafkapy.partitions.looking import check_beside
 from kafkapy.partitions.opening import OPENED_AT_ONCE_MAX, open_in_turns, to_be_opened
 from kafkapy.pending import Pending, settled
 from kafkapy.producing.acks import ALL, AckWait
-from kafkapy.producing.enlisting import Enlisted, NotEnlisted, enlist, has_transactional_batch
+from kafkapy.producing.enlisting import NotEnlisted, enlist, has_transactional_batch
 from kafkapy.turns import Turn
 from kafkapy_controller.topic_names import INTERNAL_TOPICS
 from kafkapy_log import UNGUARDED, Verification

@@ -22,6 +22,7 @@ Errors  UNKNOWN_TOPIC_OR_PARTITION  no such topic (before v6) or partition
         NOT_COORDINATOR             another broker coordinates the group
         COORDINATOR_LOAD_IN_PROGRESS (before v2 COORDINATOR_NOT_AVAILABLE); also if the transaction coordinator has not
                                     answered
+Differs: a late marker of the producer's transaction before does not end the next one (v5), as in Produce.
 """
 
 from __future__ import annotations
@@ -50,11 +51,10 @@ from kafkapy_wire.messages.txn_offset_commit import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Coroutine, Sequence
 
     from kafkapy.context import RequestContext
-    from kafkapy.partitions.partition import Partition
-    from kafkapy_log import Verification
+    from kafkapy.coordinators.transaction.enlisting import Outcome
 
 FIRST_VERSION_WITH_LOAD_IN_PROGRESS = 2
 FIRST_VERSION_WITH_TOPIC_IDS = 6
@@ -123,17 +123,16 @@ def _enlist(request: TxnOffsetCommitRequest, index: int, context: RequestContext
             enlisting = Enlisting.ADD
     partition = context.broker.partitions.leader(OFFSETS_TOPIC, index)
     producer = ProducerIdAndEpoch(request.producer_id, request.producer_epoch)
-    producers = partition.log.producers
-    guard, leader_epoch = producers.guard(producer.producer_id), partition.leader_epoch
+    producers, leader_epoch = partition.log.producers, partition.leader_epoch
 
-    def check(outcome: Mapping[Partition, Verification | KafkaError]) -> None:
+    def check(outcome: Outcome) -> None:
         said = outcome[partition]
         if isinstance(said, KafkaError):
             raise said
         if not partition.leads or partition.leader_epoch != leader_epoch:
             # The log may have been truncated: what it says of the producer says nothing of the transaction.
             raise KafkaError(ErrorCode.NOT_COORDINATOR)
-        if producers.guard(producer.producer_id) is not guard and not producers.has_open_transaction(*producer):
+        if producers.guard(producer.producer_id) is not said.guard and not producers.has_open_transaction(*producer):
             # Its marker has come meanwhile: no other would end what is committed now (KIP-890).
             raise KafkaError(ErrorCode.INVALID_TXN_STATE)
 

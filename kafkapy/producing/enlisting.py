@@ -6,19 +6,18 @@ the transaction coordinator stores one record for all of them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from kafkapy.coordinators.transaction.enlisting import Enlisting
+from kafkapy.coordinators.transaction.enlisting import Enlisted, Enlisting
 from kafkapy.coordinators.transaction.transaction import ProducerIdAndEpoch
 from kafkapy.pending import Pending, settled
-from kafkapy_log import Verification
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.records.validation import only_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kafkapy.coordinators.transaction.enlisting import PartitionEnlister
+    from kafkapy.coordinators.transaction.enlisting import Outcome, PartitionEnlister
     from kafkapy.partitions.partition import Partition
     from kafkapy_wire.messages.produce import ProduceRequest, TopicProduceData
 
@@ -46,13 +45,6 @@ class NotEnlisted(KafkaError):
     def __init__(self, code: ErrorCode, shown: str | None = None) -> None:
         super().__init__(code, shown)
         self.shown = shown
-
-
-class Enlisted(NamedTuple):
-    """The coordinator has said that the partition is in the transaction. `ProducerState.guard` was `guard` then."""
-
-    verification: Verification
-    guard: object
 
 
 def has_transactional_batch(request: ProduceRequest) -> bool:
@@ -95,20 +87,13 @@ def enlist(
     if not partitions:
         return settled({})
     (producer,) = producers
-    guards: dict[Partition, object] = {}
 
-    def ask() -> Pending[dict[Partition, Verification | KafkaError]]:
-        for partition in partitions:
-            guards[partition] = partition.log.producers.guard(producer.producer_id)
+    def ask() -> Pending[Outcome]:
         return enlister.enlist(transactional_id, producer, partitions, _enlisting(version))
 
-    def answer(
-        outcome: dict[Partition, Verification | KafkaError],
-    ) -> dict[Partition, Enlisted | NotEnlisted]:
+    def answer(outcome: Outcome) -> dict[Partition, Enlisted | NotEnlisted]:
         return {
-            partition: Enlisted(said, guards[partition])
-            if isinstance(said, Verification)
-            else _as_seen_by_producers(said, version)
+            partition: said if isinstance(said, Enlisted) else _as_seen_by_producers(said, version)
             for partition, said in outcome.items()
         }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -148,6 +149,7 @@ def test_lines_that_were_read_are_sent_before_a_signal_ends_producing(
         assert kafkapy("consume", topic, "--from-beginning", "-n", "1").lines == ["first"]
         producer.send_signal(signal.SIGTERM)
         _, err = producer.communicate(timeout=SECONDS_MAX)
+    err = re.sub(r"kafkapy produce: waiting for an answer of .*\n", "", err)  # on a busy machine it says so
     assert (producer.returncode, err) == (128 + signal.SIGTERM, "")
 
 

@@ -551,6 +551,60 @@ def test_offsets_that_come_after_the_end_of_their_transaction(tmp_path: Path) ->
     begin(lab, test)
 
 
+@pytest.mark.parametrize("what", ["offsets", "records"])
+def test_a_late_marker_of_the_transaction_before_does_not_end_the_producer(tmp_path: Path, what: str) -> None:
+    """It comes between the question whether the partition is in the next transaction and the answer, which it does not
+    change: the coordinator is asked once more. Another broker's log may get it then, or a restarted coordinator writes
+    it again.
+    """
+    lab = TwoBrokers(tmp_path)
+    topic = OFFSETS_TOPIC if what == "offsets" else DATA_TOPIC
+
+    async def test() -> None:
+        producer = Producer(lab)
+        await producer.init()
+        assert await (producer.commit_offset(7) if what == "offsets" else producer.produce(1)) is NONE
+        assert await producer.end() is NONE
+        leader = lab.brokers[SECOND]
+        answers: list[int] = []
+
+        async def next_transaction() -> None:
+            if what == "offsets":
+                committed = await leader.ask(producer.commit_request(8), 5)
+                answers.append(committed.topics[0].partitions[0].error_code)
+            else:
+                produced = await leader.ask(producer.produce_request(1), LAST_PRODUCE_BY_NAME)
+                answers.append(produced.responses[0].partition_responses[0].error_code)
+
+        held = lab.hold(AddPartitionsToTxnRequest)
+        lab.nursery.start_soon(next_transaction)
+        await lab.quiet()
+        late = WritableTxnMarker(
+            producer_id=producer.identity.producer_id,
+            producer_epoch=producer.identity.epoch,
+            transaction_result=True,
+            topics=[WritableTxnMarkerTopic(name=topic, partition_indexes=[1])],
+            coordinator_epoch=0,
+            transaction_version=2,
+        )
+        log = leader.replica(topic, 1).log
+        end_offset = log.log_end_offset
+        lab.nursery.start_soon(leader.ask, WriteTxnMarkersRequest(markers=[late]))
+        await lab.quiet()
+        assert log.log_end_offset == end_offset + 1
+        asked = sum(isinstance(request, AddPartitionsToTxnRequest) for _, request in lab.asked)
+        held.set()
+        for _ in range(4):  # what is appended has to be replicated
+            await lab.quiet()
+            lab.replicate_all()
+        await lab.quiet()
+        assert answers == [NONE]
+        assert sum(isinstance(request, AddPartitionsToTxnRequest) for _, request in lab.asked) == asked + 1
+        assert await producer.end() is NONE
+
+    begin(lab, test)
+
+
 def test_offsets_that_come_to_a_coordinator_which_has_moved_meanwhile(tmp_path: Path) -> None:
     """It has asked whether they belong to the transaction, and follows, its log cut, when it is answered.
 

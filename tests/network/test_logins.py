@@ -58,7 +58,7 @@ LOGINS = 20
 async def node_with_logins(directory: Path, **settings: str) -> AsyncIterator[Node]:
     given = {**SETTINGS, **{name.replace("__", "-").replace("_", "."): value for name, value in settings.items()}}
     given = {name.replace("sasl.plaintext", "sasl_plaintext"): value for name, value in given.items()}
-    async with running_node(directory, given) as node:
+    async with running_node(directory, given, clock=ManualClock(frozen=True)) as node:
         yield node
 
 

@@ -9,7 +9,7 @@ the leader also adds the partition to the transaction; older ones have done so w
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kafkapy.pending import Pending, attempt, settled
 from kafkapy_controller.image import NO_LEADER
@@ -27,6 +27,18 @@ if TYPE_CHECKING:
     from kafkapy.settings.current import CurrentSettings
 
 NOT_ADDED = "Partition was not added to the transaction"
+ASKED_MAX: Final = 3
+"""How often the coordinator is asked about a partition in which something of the producer was stored meanwhile."""
+
+
+class Enlisted(NamedTuple):
+    """The coordinator has said that the partition is in the transaction. `ProducerState.guard` was `guard` then."""
+
+    verification: Verification
+    guard: object
+
+
+Outcome = dict["Partition", "Enlisted | KafkaError"]
 
 
 class Enlisting(Enum):
@@ -59,40 +71,59 @@ class PartitionEnlister:
         self._node_id = node_id
 
     def enlist(
-        self, transactional_id: str, producer: ProducerIdAndEpoch, partitions: Iterable[Partition], enlisting: Enlisting
-    ) -> Pending[dict[Partition, Verification | KafkaError]]:
+        self,
+        transactional_id: str,
+        producer: ProducerIdAndEpoch,
+        partitions: Iterable[Partition],
+        enlisting: Enlisting,
+        asked_max: int = ASKED_MAX,
+    ) -> Pending[Outcome]:
         """For each partition: the `Verification` for its log, or the error.
+
+        A marker that comes meanwhile may be that of the producer's transaction before: who adds a partition (ADD) asks
+        again. Apache Kafka refuses the batch with INVALID_TXN_STATE, which ends the producer.
 
         Errors: INVALID_PRODUCER_ID_MAPPING, INVALID_PRODUCER_EPOCH, CONCURRENT_TRANSACTIONS, INVALID_REQUEST (empty
         transactional id), COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR, NETWORK_EXCEPTION;
         TRANSACTION_ABORTABLE, for old clients INVALID_TXN_STATE.
         """
-        outcome: dict[Partition, Verification | KafkaError] = {}
+        outcome: Outcome = {}
         unknown: dict[tuple[str, int], Partition] = {}
+        guards: dict[Partition, object] = {}
+        asks = enlisting is Enlisting.ADD or self._transactions.verifies_partitions
         for partition in partitions:
-            if partition.log.producers.has_open_transaction(producer.producer_id, producer.epoch):
-                outcome[partition] = Verification.IN_TRANSACTION
+            producers = partition.log.producers
+            guard = guards[partition] = producers.guard(producer.producer_id)
+            if producers.has_open_transaction(producer.producer_id, producer.epoch) or not asks:
+                outcome[partition] = Enlisted(Verification.IN_TRANSACTION, guard)
             else:
                 unknown[partition.topic, partition.index] = partition
         if not unknown:
             return settled(outcome)
-        if enlisting is not Enlisting.ADD and not self._transactions.verifies_partitions:
-            return settled(outcome | dict.fromkeys(unknown.values(), Verification.IN_TRANSACTION))
 
-        def conclude(errors: Errors) -> dict[Partition, Verification | KafkaError]:
+        def conclude(errors: Errors) -> Pending[Outcome]:
             verified = Verification.ADDED if enlisting is Enlisting.ADD else Verification.IN_TRANSACTION
+            outdated: list[Partition] = []
             for key, partition in unknown.items():
                 error = errors.get(key, ErrorCode.NONE)
-                outcome[partition] = verified if error is ErrorCode.NONE else _as_seen_by_writers(error, enlisting)
-            return outcome
+                if error is not ErrorCode.NONE:
+                    outcome[partition] = _as_seen_by_writers(error, enlisting)
+                    continue
+                outcome[partition] = Enlisted(verified, guards[partition])
+                if partition.log.producers.guard(producer.producer_id) is not guards[partition]:
+                    outdated.append(partition)
+            if not outdated or enlisting is not Enlisting.ADD or asked_max == 1:
+                return settled(outcome)
+            again = self.enlist(transactional_id, producer, outdated, enlisting, asked_max - 1)
+            return again.map(lambda newer: outcome | newer)
 
-        def refuse(error: KafkaError) -> dict[Partition, Verification | KafkaError]:
+        def refuse(error: KafkaError) -> Outcome:
             code = error.code
             return outcome | {partition: _as_seen_by_writers(code, enlisting) for partition in unknown.values()}
 
         return (
             attempt(lambda: self._ask(transactional_id, producer, list(unknown), enlisting))
-            .map(conclude)
+            .and_then(conclude)
             .otherwise(refuse)
         )
 
@@ -119,9 +150,7 @@ class PartitionEnlister:
         missing = self._transactions.missing_partitions(transactional_id, producer, partitions)
         return missing.map(lambda names: dict.fromkeys(names, ErrorCode.TRANSACTION_ABORTABLE))
 
-    def again_while_ending(
-        self, ask: Callable[[], Pending[dict[Partition, Verification | KafkaError]]]
-    ) -> Pending[dict[Partition, Verification | KafkaError]]:
+    def again_while_ending(self, ask: Callable[[], Pending[Outcome]]) -> Pending[Outcome]:
         """`ask()`, which enlists; and again as long as the producer's previous transaction is being completed: its
         markers may be on their way to other brokers. As in Apache Kafka, every add.partitions.to.txn.retry.backoff.ms
         for add.partitions.to.txn.retry.backoff.max.ms.
@@ -129,12 +158,10 @@ class PartitionEnlister:
         settings = self._settings.now.transactions
         until_ms = self._clock.monotonic_ms() + settings.add_partitions_to_txn_retry_backoff_max_ms
 
-        def go_on(
-            outcome: dict[Partition, Verification | KafkaError],
-        ) -> Pending[dict[Partition, Verification | KafkaError]]:
+        def go_on(outcome: Outcome) -> Pending[Outcome]:
             if not any(_is_ending(said) for said in outcome.values()) or self._clock.monotonic_ms() >= until_ms:
                 return settled(outcome)
-            later: Pending[dict[Partition, Verification | KafkaError]] = Pending()
+            later: Pending[Outcome] = Pending()
             self._clock.call_later(
                 settings.add_partitions_to_txn_retry_backoff_ms, lambda: later.follow(attempt(ask).and_then(go_on))
             )
@@ -143,7 +170,7 @@ class PartitionEnlister:
         return ask().and_then(go_on)
 
 
-def _is_ending(said: Verification | KafkaError) -> bool:
+def _is_ending(said: Enlisted | KafkaError) -> bool:
     return isinstance(said, KafkaError) and said.code is ErrorCode.CONCURRENT_TRANSACTIONS
 
 
