@@ -119,6 +119,29 @@ def test_a_jaas_file_that_is_none_is_refused(tmp_path: Path, content: bytes, tol
     assert told in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        "password=a topsecret;",
+        "password=a topsecret b=c topsecret;",
+        "password=a;topsecret topsecret x=y;",
+        "password=a; topsecret topsecret;",
+        "password='topsecret",
+        "password=topsecret@a;",
+        "password=a=topsecret;",
+        "password topsecret;",
+        "password=a topsecret{};",
+    ],
+)
+def test_no_part_of_a_password_without_quotes_is_shown(tmp_path: Path, options: str) -> None:
+    file = tmp_path / "jaas.conf"
+    file.write_text(f"KafkaServer {{ {PLAIN} required {options} }};")
+    for given in ({OWN: f"{PLAIN} required {options}"}, {"java.security.auth.login.config": str(file)}):
+        with pytest.raises(SettingsError) as caught:
+            Settings({**WITH_PLAIN, **given})
+        assert "topsecret" not in str(caught.value)
+
+
 def test_a_jaas_file_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
