@@ -40,11 +40,15 @@ class ScramArgument(NamedTuple):
 def parse_scram_argument(text: str) -> ScramArgument:
     """`SCRAM-SHA-256=[name=alice,password=secret]`; also `iterations`, and `salt`, `saltedpassword` in base64.
 
-    Raises ValueError with Apache Kafka's words.
+    Raises ValueError with Apache Kafka's words, but without any value, as it may be a part of the password.
     """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("the argument of --add-scram is not UTF-8") from None
     mechanism, equals, config = text.partition("=")
     if not equals:
-        raise ValueError(f"Failed to find equals sign in SCRAM argument '{text}'")
+        raise ValueError("Failed to find equals sign in SCRAM argument")
     if mechanism not in SCRAM_MECHANISMS:
         raise ValueError(f"The add-scram mechanism {mechanism} is not supported.")
     values = _components(config)
@@ -60,7 +64,10 @@ def parse_scram_argument(text: str) -> ScramArgument:
     if password is None and salt is None:
         raise ValueError("You must supply 'salt' with 'saltedpassword' to add-scram")
     if values:
-        raise ValueError(f"Unknown SCRAM configurations: {', '.join(sorted(values))}")
+        raise ValueError(
+            f"Unknown SCRAM configurations: {len(values)} besides name, password, iterations, salt and saltedpassword "
+            "(a password with a comma cannot be given here)"
+        )
     if password == "":
         raise ValueError("the password of --add-scram is empty")
     salted_password = _decode(salted, "saltedPassword") if password is None and salted is not None else None
@@ -101,10 +108,12 @@ def _components(config: str) -> dict[str, str]:
     if len(config) < 2 or not config.endswith("]"):
         raise ValueError("Expected configuration string to end with ]")
     values: dict[str, str] = {}
-    for component in config[1:-1].rstrip(",").split(","):
+    for number, component in enumerate(config[1:-1].rstrip(",").split(","), 1):
         name, equals, value = component.partition("=")
         if not equals:
-            raise ValueError(f"No equals sign found in SCRAM component: {component}")
+            raise ValueError(
+                f"No equals sign found in SCRAM component {number} (a password with a comma cannot be given here)"
+            )
         values[name] = value[1:-1] if len(value) >= 2 and value[0] == value[-1] == '"' else value
     return values
 
@@ -125,4 +134,4 @@ def _decode(text: str, what: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except binascii.Error as error:
-        raise ValueError(f"Failed to decode given {what}: {text}") from error
+        raise ValueError(f"Failed to decode given {what}: it is not base64") from error

@@ -72,6 +72,10 @@ def _add(arguments: argparse.Namespace, cluster: Cluster) -> int:
         password = sys.stdin.readline().rstrip("\r\n")
     if not password:
         raise ClientError("the password is empty: give --password, or a line on standard input")
+    try:
+        password.encode()
+    except UnicodeEncodeError:
+        raise ClientError("the password is not UTF-8") from None
     for mechanism in _mechanisms(arguments):
         set_password(cluster, arguments.user, password, mechanism, arguments.iterations or ITERATIONS)
         print(f"user {arguments.user!r} can authenticate with {mechanism}")

@@ -35,7 +35,10 @@ class Logins:
 
     def open(self, listener_name: str) -> None:
         """Raises SettingsError."""
-        listener = sasl_listener(self._node.settings.now, listener_name, self._credentials, self._node.clock.now_ms)
+        before, _ = self._listeners.get(listener_name, (None, None))
+        listener = sasl_listener(
+            self._node.settings.now, listener_name, self._credentials, self._node.clock.now_ms, before
+        )
         self._listeners[listener_name] = listener, ReceiveBuffers(listener.receive_bytes_max)
 
     def guard(self, connection: Connection, dispatcher: Dispatcher) -> None:

@@ -9,6 +9,9 @@ consumer_byte_rate    the bytes of the answer to a consumer's Fetch. One that wo
                       records, and its bytes are not counted
 request_percentage    the time that requests take of this thread, 100 for each second of it. For at most one window
 controller_mutation_rate    is counted by the active controller, whose answer says how long the client must wait
+
+Requests of a login count for nobody, as in Apache Kafka: who they come from is not known yet, so that whoever connects
+could use up what a default quota leaves to all of them, and no login would go on.
 """
 
 from __future__ import annotations
@@ -76,6 +79,9 @@ class Throttling:
 
     def answer(self, frame: memoryview, context: NodeContext, outbox: Outbox, /) -> Unfinished | None:
         """As `Dispatcher.answer`."""
+        authenticator = context.client.authenticator
+        if authenticator is not None and not authenticator.is_complete:
+            return self._dispatcher.logged(frame, context, outbox)
         measured = _Measured(len(frame), int.from_bytes(frame[:2], "big"))
         before, self._current = self._current, measured
         measured.begun = perf_counter()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from kafkapy.quotas.quota_table import QuotaTable, Share
+from kafkapy.quotas.quota_table import QuotaTable, Share, usable
 from kafkapy.quotas.sampled_rate import SampledRate, Windows
 from kafkapy.quotas.token_bucket import TokenBucket
 
@@ -72,7 +72,7 @@ class ClientQuotas:
         self._tables = {key: table for key, table in tables.items() if table}
         self.bounds_fetches = CONSUMER_BYTE_RATE in self._tables
         rates = {
-            name: values[CONNECTION_CREATION_RATE]
+            name: usable(values[CONNECTION_CREATION_RATE])
             for entity, values in image.client_quotas.items()
             for kind, name in entity
             if kind == IP and CONNECTION_CREATION_RATE in values

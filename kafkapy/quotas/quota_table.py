@@ -7,6 +7,7 @@ client id uses is counted for both together, what a user uses for all its client
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -16,6 +17,19 @@ if TYPE_CHECKING:
 
 USER: Final = "user"
 CLIENT_ID: Final = "client-id"
+
+
+UNBOUNDED: Final = 2.0**63
+NEXT_TO_NOTHING: Final = 5e-324
+
+
+def usable(bound: float) -> float:
+    """A bound that can be reckoned with. Our controllers take no others, but Apache Kafka's take NaN, which bounds
+    nothing there, and clusters that had ZooKeeper may have 0, which lets nothing through.
+    """
+    if bound <= 0:
+        return NEXT_TO_NOTHING
+    return bound if isfinite(bound) else UNBOUNDED
 
 
 class Share(NamedTuple):
@@ -34,8 +48,9 @@ class QuotaTable:
         self._of_users: dict[str | None, float] = {}
         self._of_clients: dict[str | None, float] = {}
         for entity, values in quotas.items():
-            if (bound := values.get(key)) is None:
+            if (value := values.get(key)) is None:
                 continue
+            bound = usable(value)
             parts = dict(entity)
             if USER in parts and CLIENT_ID in parts:
                 self._of_both[parts[USER], parts[CLIENT_ID]] = bound

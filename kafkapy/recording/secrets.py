@@ -1,5 +1,6 @@
 """Requests and answers with secrets in them are recorded without: tokens of logins, keys of users, sensitive settings.
 
+The records of `__cluster_metadata`, which nodes fetch from controllers, have all of these in them: they are left out.
 The fields are there, and empty. What cannot be read is recorded as its header alone.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from kafkapy.settings.catalog import broker_definition
+from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC, METADATA_TOPIC_ID
 from kafkapy_wire.api_keys import (
     ApiKey,
     request_class,
@@ -55,6 +57,19 @@ def _settings(message: Any) -> None:
                 config.value = HIDDEN
 
 
+def _metadata(message: Any) -> None:
+    for topic in message.responses:
+        if topic.topic_id == METADATA_TOPIC_ID or topic.topic == CLUSTER_METADATA_TOPIC:
+            for partition in topic.partitions:
+                partition.records = b""
+
+
+def _snapshots(message: Any) -> None:
+    for topic in message.topics:
+        for partition in topic.partitions:
+            partition.unaligned_records = b""
+
+
 def _forwarded(message: Any) -> None:
     """A request in an Envelope."""
     message.request_data = request_without_secrets(bytes(message.request_data))
@@ -84,14 +99,30 @@ _ANSWERS: Final[Mapping[ApiKey, Callable[[Any], None]]] = {
     ApiKey.CREATE_DELEGATION_TOKEN: _token,
     ApiKey.DESCRIBE_DELEGATION_TOKEN: _tokens,
     ApiKey.ENVELOPE: _forwarded_answer,
+    ApiKey.FETCH: _metadata,
+    ApiKey.FETCH_SNAPSHOT: _snapshots,
 }
-WITH_SECRETS: Final = frozenset(int(key).to_bytes(2, "big") for key in _REQUESTS.keys() | _ANSWERS.keys())
-"""The first two bytes of such requests."""
+_WITH_SECRETS: Final = frozenset(
+    int(key).to_bytes(2, "big") for key in (_REQUESTS.keys() | _ANSWERS.keys()) - {ApiKey.FETCH}
+)
+_FETCH: Final = int(ApiKey.FETCH).to_bytes(2, "big")
+_METADATA_NAMES: Final = (METADATA_TOPIC_ID, CLUSTER_METADATA_TOPIC.encode())
+
+
+def has_secrets(frame: bytes) -> bool:
+    """Whether there may be secrets in this request, or in its answer."""
+    start = frame[:2]
+    return start in _WITH_SECRETS or (start == _FETCH and _names_metadata(frame))
+
+
+def _names_metadata(message: bytes) -> bool:
+    """Whether it may be about `__cluster_metadata`: its id is next to all zeros, which other fields may be, too."""
+    return any(name in message for name in _METADATA_NAMES)
 
 
 def request_without_secrets(frame: bytes) -> bytes:
     """The frame, or another one without its secrets."""
-    if frame[:2] not in WITH_SECRETS:
+    if frame[:2] not in _WITH_SECRETS:
         return frame
     key, version = ApiKey(int.from_bytes(frame[:2], "big")), int.from_bytes(frame[2:4], "big")
     hide = _REQUESTS.get(key)
@@ -111,7 +142,7 @@ def answer_without_secrets(request_frame: bytes, answer: bytes) -> bytes:
     """The answer to such a request, likewise."""
     key, version = ApiKey(int.from_bytes(request_frame[:2], "big")), int.from_bytes(request_frame[2:4], "big")
     hide = _ANSWERS.get(key)
-    if hide is None or not answer:
+    if hide is None or not answer or (key is ApiKey.FETCH and not _names_metadata(answer)):
         return answer
     try:
         header_version = response_header_version(key, version)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from kafkapy.network.dispatch import Unfinished
 from kafkapy.peers.identity import NODE_SOFTWARE
 from kafkapy.recording.exchange import SIZE_BYTES, Origin, Outcome
-from kafkapy.recording.secrets import WITH_SECRETS, answer_without_secrets, request_without_secrets
+from kafkapy.recording.secrets import answer_without_secrets, has_secrets, request_without_secrets
 
 if TYPE_CHECKING:
     from kafkapy.context import Client, NodeContext
@@ -134,8 +134,8 @@ class Tap:
             return self._dispatcher.metered(frame, context, outbox)
         size = len(frame)
         kept = bytes(frame if size <= KEPT_BYTES_MAX else frame[:CUT_BYTES])
-        has_secrets = kept[:2] in WITH_SECRETS
-        if has_secrets:
+        is_secret = has_secrets(kept)
+        if is_secret:
             kept = request_without_secrets(kept)
             size = len(kept)
         number = next(_numbers)
@@ -160,7 +160,7 @@ class Tap:
             answer, answer_size = copied(outbox, start)
         else:  # as a rule
             answer = bytes(buffer[start + SIZE_BYTES :])
-        if has_secrets:
+        if is_secret:
             answer = answer_without_secrets(kept, answer)
             answer_size = len(answer) + SIZE_BYTES if answer_size else 0
         outcome = ANSWERED if answer_size else NOT_ANSWERED
@@ -220,7 +220,7 @@ class RecordedUnfinished(Unfinished):
         self.is_large = self._inner.is_large
         if is_answered:
             answer, size = copied(outbox, begin)
-            if self._exchange.frame[:2] in WITH_SECRETS and size:
+            if size and has_secrets(self._exchange.frame):
                 answer = answer_without_secrets(self._exchange.frame, answer)
                 size = len(answer) + SIZE_BYTES
             self._exchange.end(ANSWERED if size else NOT_ANSWERED, self._tap.now_ns(), answer, size)

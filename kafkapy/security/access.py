@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
+from kafkapy.security.denied_log import note_allowed
 from kafkapy.security.hosts import java_host
 from kafkapy_controller.acl import CLUSTER_NAME, AclOperation, ResourceType
 from kafkapy_wire.errors import ErrorCode, KafkaError
@@ -62,13 +63,15 @@ REFUSED: Final[Mapping[ResourceType, ErrorCode]] = {
 def is_allowed(
     context: Asker, operation: AclOperation, resource_type: ResourceType, name: str, *, is_logged: bool = True
 ) -> bool:
-    """`is_logged`: a refusal goes to the log."""
+    """`is_logged`: a refusal goes to the log, and at debug level what is allowed."""
     authorizer = context.node.authorizer
     if authorizer is None:
         return True
     client = context.client
     principal, host = str(client.principal), java_host(client.peer_host)
     if authorizer.allows(principal, host, operation, resource_type, name):
+        if is_logged:
+            note_allowed(principal, host, operation, resource_type, name)
         return True
     if is_logged:
         authorizer.note_denied(principal, host, operation, resource_type, name)

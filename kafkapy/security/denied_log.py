@@ -1,4 +1,6 @@
-"""A line in the log for each operation that was denied, but not for more than some in a second."""
+"""A line in the log for each operation that was denied, but not for more than some in a second; for each that was
+allowed, if debug lines are on.
+"""
 
 from __future__ import annotations
 
@@ -32,12 +34,24 @@ class DeniedLog:
             self._left_out += 1
             return
         self._lines += 1
-        logger.info(
-            "Principal = %s is Denied operation = %s from host = %s on resource = %s:%s:%s",
-            shown(principal),
-            name_of(AclOperation, operation),
-            host,
-            name_of(ResourceType, resource_type),
-            PatternType.LITERAL.name,
-            shown(name),
-        )
+        _log(logging.INFO, "Denied", principal, host, operation, resource_type, name)
+
+
+def note_allowed(principal: str, host: str, operation: int, resource_type: int, name: str) -> None:
+    """As Apache Kafka: for debugging."""
+    if logger.isEnabledFor(logging.DEBUG):
+        _log(logging.DEBUG, "Allowed", principal, host, operation, resource_type, name)
+
+
+def _log(level: int, what: str, principal: str, host: str, operation: int, resource_type: int, name: str) -> None:
+    logger.log(
+        level,
+        "Principal = %s is %s operation = %s from host = %s on resource = %s:%s:%s",
+        shown(principal),
+        what,
+        name_of(AclOperation, operation),
+        host,
+        name_of(ResourceType, resource_type),
+        PatternType.LITERAL.name,
+        shown(name),
+    )

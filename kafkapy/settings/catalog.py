@@ -101,6 +101,7 @@ _LISTENER_MECHANISM_NAMES = (
     "sasl.server.callback.handler.class",
     "connections.max.reauth.ms",
 )
+_OF_TOKENS = "sasl.oauthbearer."  # and so are these
 
 
 def listener_base_name(name: str) -> str | None:
@@ -110,6 +111,9 @@ def listener_base_name(name: str) -> str | None:
     _, dot, base = name[len(_LISTENER_PREFIX) :].partition(".")
     if not dot:
         return None
+    behind_mechanism = base.partition(".")[2]
+    if behind_mechanism.startswith(_OF_TOKENS):
+        return behind_mechanism
     return next((known for known in _LISTENER_MECHANISM_NAMES if base.endswith(known)), base)
 
 

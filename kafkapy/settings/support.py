@@ -9,7 +9,7 @@ import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from kafkapy.settings import support_table
 from kafkapy.settings.authorizer import STANDARD_AUTHORIZER, authorizer_settings
@@ -215,13 +215,22 @@ def refuse_lockout(dynamic: AbstractSet[str], values: Mapping[str, Value], liste
         raise _locks_out(by_listener[0])
     name, overrides = "max.connections.per.ip", "max.connections.per.ip.overrides"
     is_changed = not dynamic.isdisjoint((name, overrides))
+    for size in (LOGIN_SIZE, *(f"listener.name.{listener.lower()}.{LOGIN_SIZE}" for listener in listener_names)):
+        value = values.get(size)
+        if size in dynamic and isinstance(value, int) and value < LOGIN_BYTES_MIN:
+            raise _locks_out(size, value)
     if is_changed and values.get(name) == 0 and not any(parse_counts_by_host(str(values[overrides])).values()):
         raise _locks_out(name)
 
 
-def _locks_out(name: str) -> SettingsError:
+LOGIN_SIZE: Final = "sasl.server.max.receive.size"
+LOGIN_BYTES_MIN: Final = 512
+"""Shorter requests than this are no login of any client's."""
+
+
+def _locks_out(name: str, value: int = 0) -> SettingsError:
     return SettingsError(
-        f"with {name}=0 no client could connect any more, not even to undo it; if you want that, set it in the "
+        f"with {name}={value} no client could connect any more, not even to undo it; if you want that, set it in the "
         "file or the options that the node is started with",
         name,
     )
@@ -267,9 +276,14 @@ def unserved_by_brokers(values: Mapping[str, str], listener_names: Iterable[str]
     listeners = {name.lower() for name in listener_names}
     for name, text in values.items():
         support = support_of(name)
-        listener = name.split(".")[2] if listener_base_name(name) is not None else None
-        if listener is not None and listener not in listeners:
+        base = listener_base_name(name)
+        listener = None if base is None else name.split(".")[2]
+        prefix = "" if base is None else name.removesuffix(base)
+        if listener is not None and listener.lower() not in listeners:
             yield name, f"there is no listener {listener.upper()}; correct the name"
+        elif prefix != prefix.lower():
+            written = f"{prefix.lower()}{base}"
+            yield name, f"as in Apache Kafka, listeners and mechanisms are in small letters there; write {written}"
         elif support is not None and support.state == LATER and _has_meaning(name, text):
             yield name, f"{support.reason}; {support.advice}"
         elif name in WITH_MECHANISM and text.strip():

@@ -62,8 +62,11 @@ class ListenerTls:
         self.names_clients = not has_sasl
         """Whether the certificate of a client says who it is."""
         self.asks_for_certificate = context.verify_mode is not ssl.CERT_NONE
+        trust_store = load_trust_store(security, name_of)
         if self.asks_for_certificate:
-            _trust(context, load_trust_store(security, name_of))
+            _trust(context, trust_store)
+        elif trust_store is not None:  # a later ssl.client.auth, or a connection to another node, would find it broken
+            _trust(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), trust_store)
         self.is_slow = key_store.certificate.rsa_bits > QUICK_RSA_BITS_MAX
         """Whether a handshake takes so long that a worker thread does it."""
         self.mapping = PrincipalMapping(

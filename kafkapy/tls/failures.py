@@ -24,7 +24,9 @@ _REASONS: Final = {
         "the peer does not accept our certificate (alert bad_certificate): the certificate must have the host that it "
         "connects to, and be signed by a CA of its trust store"
     ),
-    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "our certificate has expired (alert certificate_expired): renew it",
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": (
+        "our certificate, or one of its chain, has expired (alert certificate_expired): renew it"
+    ),
     "TLSV13_ALERT_CERTIFICATE_REQUIRED": (
         "the broker wants a certificate of this client (alert certificate_required): give ssl.keystore.location"
     ),

@@ -53,7 +53,7 @@ class KeyEntry(NamedTuple):
                 raise MalformedJks(f"the key {self.alias} is protected in a way that is not Java's")
         except (MalformedDer, IndexError, ValueError) as error:
             raise MalformedJks(f"the key {self.alias} is damaged: {error}") from None
-        secret, data = password.encode("utf-16-be"), hidden.content
+        secret, data = _secret(password), hidden.content
         salt, body, check = data[:_SALT_BYTES], data[_SALT_BYTES:-_DIGEST_BYTES], data[-_DIGEST_BYTES:]
         key = _xor(body, secret, salt)
         if not hmac.compare_digest(hashlib.sha1(secret + key).digest(), check):
@@ -115,8 +115,13 @@ def write(
     return body + _digest(body, password)
 
 
+def _secret(password: str) -> bytes:
+    """Java's letters, of which any two bytes are one: also half of a pair."""
+    return password.encode("utf-16-be", "surrogatepass")
+
+
 def _protect(pkcs8: bytes, password: str) -> bytes:
-    secret, salt = password.encode("utf-16-be"), os.urandom(_SALT_BYTES)
+    secret, salt = _secret(password), os.urandom(_SALT_BYTES)
     hidden = salt + _xor(pkcs8, secret, salt) + hashlib.sha1(secret + pkcs8).digest()
     algorithm = der.encoded(der.SEQUENCE, der.encoded(der.OBJECT_IDENTIFIER, _KEY_PROTECTOR), b"\x05\x00")
     return der.encoded(der.SEQUENCE, algorithm, der.encoded(der.OCTET_STRING, hidden))
@@ -131,7 +136,7 @@ def _xor(data: bytes, secret: bytes, salt: bytes) -> bytes:
 
 
 def _digest(body: bytes, password: str) -> bytes:
-    return hashlib.sha1(password.encode("utf-16-be") + _CONSTANT + body).digest()
+    return hashlib.sha1(_secret(password) + _CONSTANT + body).digest()
 
 
 def _text(text: str) -> bytes:

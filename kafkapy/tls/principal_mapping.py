@@ -2,15 +2,21 @@
 
     RULE:^CN=(.*?),OU=.*$/$1/L,DEFAULT      the first rule whose pattern matches the whole name counts
 
-A pattern is Java's, read by Python's `re`; what Java knows and Python does not is refused when the node starts.
+A pattern is Java's. What Java knows and Python's `re` does not is refused when the node starts. Names come from
+clients, so RE2 matches them, in time in proportion to the name (decision 0008): `(a+)+` backtracks for ever. Only
+patterns with look-arounds, back references, possessive quantifiers or word boundaries, which RE2 lacks or reads
+differently, are matched by `re`.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from kafkapy.settings.errors import SettingsError, shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _PART: Final = r"(?:\\.|[^\\/])*"
 _SPLITTER: Final = re.compile(rf"\s*((DEFAULT)|RULE:({_PART})/({_PART})/([LU]?).*?|(.*?))\s*(,\s*|$)")
@@ -19,12 +25,35 @@ _REFERENCE: Final = re.compile(r"\$(\d+)")
 _NAMED_GROUP: Final = re.compile(r"\(\?<(?=[A-Za-z])")
 _FLAGS: Final = re.compile(r"\(\?([imsx]+)\)")
 _QUOTED: Final = re.compile(r"\\Q(.*?)(?:\\E|$)", re.DOTALL)
+_WORD_BOUNDARY: Final = re.compile(r"(?<!\\)(?:\\\\)*\\[bB]")
+"""RE2 takes each place where a search begins for a boundary."""
+_PIECE: Final = re.compile(r"\\.|&&|.", re.DOTALL)
 NAME_LETTERS_MAX: Final = 4_096
 """A longer name matches no rule: a client may present any, and a pattern may take long."""
 
 
 class NoMatchingRule(ValueError):
     """No rule is for this name."""
+
+
+class _Match(Protocol):
+    def start(self) -> int: ...
+
+    def end(self) -> int: ...
+
+    def __getitem__(self, group: int, /) -> str | None: ...
+
+
+class _Pattern(Protocol):
+    @property
+    def groups(self) -> int: ...
+
+    @property
+    def groupindex(self) -> Mapping[str, int]: ...
+
+    def fullmatch(self, text: str, /) -> object: ...
+
+    def search(self, text: str, position: int, /) -> _Match | None: ...
 
 
 class _Rule:
@@ -35,7 +64,7 @@ class _Rule:
         text = _NAMED_GROUP.sub("(?P<", _QUOTED.sub(lambda quoted: re.escape(quoted[1]), pattern))
         # `(?i)` holds from there on; Python has that only at the beginning, or for a group.
         text, count = _FLAGS.subn(r"(?\1:", text)
-        self._pattern = re.compile(text + ")" * count, re.ASCII)
+        self._pattern = _compiled(text + ")" * count)
         self._parts = _replacement(_with_literal_references(replacement, self._pattern.groups), self._pattern)
         self._case = case
 
@@ -59,8 +88,34 @@ class _Rule:
             position = copied + (match.start() == copied)
         return "".join(parts) + name[copied:]
 
-    def _expand(self, match: re.Match[str]) -> str:
+    def _expand(self, match: _Match) -> str:
         return "".join(part if isinstance(part, str) else match[part] or "" for part in self._parts)
+
+
+def _compiled(text: str) -> _Pattern:
+    """Raises re.error, ValueError: Python would read the pattern in another way than Java."""
+    _refuse_sets_of_java(text)
+    in_python = re.compile(text, re.ASCII)
+    if _WORD_BOUNDARY.search(text):
+        return in_python
+    import re2
+
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        in_re2: _Pattern = re2.compile(text, options)
+    except re2.error:
+        return in_python
+    return in_re2
+
+
+def _refuse_sets_of_java(text: str) -> None:
+    """Raises ValueError: `[a-z&&[^b]]` and `[a[b]]` are sets of letters in Java, and something else in Python."""
+    is_in_set = False
+    for part in _PIECE.findall(text):
+        if is_in_set and part in ("[", "&&"):
+            raise ValueError(f"{part} within [...] is not served: write the letters one after the other")
+        is_in_set = part == "[" or (is_in_set and part != "]")
 
 
 class PrincipalMapping:
@@ -121,7 +176,7 @@ def _with_literal_references(replacement: str, group_count: int) -> str:
     return changed
 
 
-def _replacement(text: str, pattern: re.Pattern[str]) -> list[str | int]:
+def _replacement(text: str, pattern: _Pattern) -> list[str | int]:
     """Texts and numbers of groups, as Java reads a replacement. Raises ValueError."""
     parts: list[str | int] = []
     position = 0

@@ -6,6 +6,7 @@ default. Every error names the setting at fault, and says what to do.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -19,6 +20,8 @@ from kafkapy.tls.der import MalformedDer
 
 if TYPE_CHECKING:
     from kafkapy.tls.pkcs12 import Pkcs12Store
+
+logger = logging.getLogger("kafkapy.tls")
 
 NameOf = Callable[[str], str]
 """From a setting's plain name to the one by which it was given (`listener.name.outside.ssl.keystore.location`)."""
@@ -253,6 +256,15 @@ def _check_validity(store: KeyStore) -> None:
     if certificate.begins_later(now):
         what = f"{whose} only holds from {certificate.not_before:%Y-%m-%d %H:%M} UTC on"
         raise _refused(store.setting, what, "wait, or correct the clock of this machine")
+    for signer in store.chain[1:]:
+        if signer.expired(now):  # not refused: clients may trust another one of the same name and key
+            logger.warning(
+                "%s has the certificate of %s in its chain, which has expired on %s UTC: replace it, for most clients "
+                "refuse the chain",
+                store.setting,
+                signer.subject,
+                f"{signer.not_after:%Y-%m-%d %H:%M}",
+            )
 
 
 def _refuse_pem_password(password: str | None, name: str) -> None:

@@ -313,6 +313,18 @@ async def test_each_denied_operation_is_a_line_but_not_more_than_some_a_second(
 
 
 @trio_test
+async def test_what_is_allowed_is_a_line_at_debug_level(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with running_node(tmp_path, AUTHORIZER) as node, connect(node) as client:
+        allow(node, AclOperation.DESCRIBE, "t0")
+        for level, lines in ((logging.INFO, 0), (logging.DEBUG, 1)):
+            caplog.set_level(level, "kafkapy.authorizer")
+            await client.ask(MetadataRequest(topics=[MetadataRequestTopic(name="t0")]), MetadataResponse)
+            told = [record.getMessage() for record in caplog.records if "is Allowed operation" in record.getMessage()]
+            assert len(told) == lines
+    assert told[0].startswith("Principal = User:ANONYMOUS is Allowed operation = DESCRIBE from host = 127.0.0.1 on")
+
+
+@trio_test
 async def test_a_member_of_a_streams_group_is_told_which_internal_topics_it_may_not_create(tmp_path: Path) -> None:
     names = ["log-0", "log-1"]
     async with running_node(tmp_path, OPEN) as node, connect(node) as client:

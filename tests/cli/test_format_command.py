@@ -268,6 +268,26 @@ def test_users_of_scram_are_in_the_metadata_of_the_new_cluster(tmp_path: Path) -
     trio.run(stored)
 
 
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "SCRAM-SHA-256=[name=a,password=x,topsecret]",
+        "SCRAM-SHA-256=[name=a,password=x,topsecret=y]",
+        "SCRAM-SHA-256=[name=a,salt=QQ==,saltedpassword=topsecret!]",
+        "SCRAM-SHA-256:[name:a,password:topsecret]",
+        "SCRAM-SHA-256=[name=a\udcff,password=topsecret]",
+        "SCRAM-SHA-256=[name=a,password=topsecret\udcff]",
+    ],
+)
+def test_a_user_that_cannot_be_read_is_one_line_without_its_password(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], argument: str
+) -> None:
+    line = refused(capsys, "--add-scram", argument, "--data-dir", str(tmp_path / "data"))
+    assert "SCRAM" in line.upper() or "saltedPassword" in line
+    assert "topsecret" not in line
+    assert not (tmp_path / "data").exists()
+
+
 def test_ids_are_printed_for_clusters_and_directories(capsys: pytest.CaptureFixture[str]) -> None:
     printed = []
     for _ in range(2):

@@ -85,6 +85,9 @@ def test_users_are_added_listed_and_removed(kafkapy: Kafkapy, topic: str) -> Non
     assert (gone.exit_code, f"there is no user {topic!r}" in gone.err) == (1, True)
     weak = kafkapy("users", "add", topic, "--password", "x", "--iterations", "100")
     assert "Too few iterations" in weak.err
+    other_bytes = kafkapy("users", "add", topic, "--password", "x\udcff")
+    assert other_bytes.err.endswith("the password is not UTF-8\n")
+    assert other_bytes.err.count("\n") == 1
     empty = kafkapy("users", "add", topic)
     assert "the password is empty" in empty.err
 

@@ -448,6 +448,17 @@ async def test_one_mechanism_may_have_sessions_of_its_own(tmp_path: Path) -> Non
         assert (await log_in(client)).session_lifetime_ms == 5_000
 
 
+async def nothing_shorter_than_a_login(client: Client, broker: str) -> None:
+    """A bound that no login meets would lock everybody out for good."""
+    name = f"{PREFIX}.sasl.server.max.receive.size"
+    for value in ("-1", "0", "100"):
+        config = AlterableConfig(name=name, config_operation=0, value=value)
+        resource = AlterConfigsResource(resource_type=BROKER, resource_name=broker, configs=[config])
+        answer = await client.ask(IncrementalAlterConfigsRequest(resources=[resource]), IncrementalAlterConfigsResponse)
+        assert answer.responses[0].error_code == ErrorCode.INVALID_REQUEST
+        assert f"with {name}={value} no client could connect any more" in (answer.responses[0].error_message or "")
+
+
 @trio_test
 async def test_users_may_be_changed_while_a_node_runs(tmp_path: Path) -> None:
     """By the listener's dynamic sasl.jaas.config; no answer and no line of the log shows it."""
@@ -470,6 +481,7 @@ async def test_users_may_be_changed_while_a_node_runs(tmp_path: Path) -> None:
                 IncrementalAlterConfigsRequest(resources=[resource]), IncrementalAlterConfigsResponse
             )
             assert answer.responses[0].error_code == ErrorCode.INVALID_REQUEST
+            await nothing_shorter_than_a_login(client, str(node.node_id))
             assert await is_served(client)  # who has logged in goes on
         async with connect(node) as client:
             await log_in(client, "carol", "changed")

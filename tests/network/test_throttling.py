@@ -25,7 +25,10 @@ from kafkapy_wire.messages.api_versions import ApiVersionsRequest, ApiVersionsRe
 from kafkapy_wire.messages.create_acls import AclCreation, CreateAclsRequest, CreateAclsResponse
 from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequest, CreateTopicsResponse
 from kafkapy_wire.messages.fetch import FetchRequest, FetchResponse
+from kafkapy_wire.messages.metadata import MetadataRequest, MetadataResponse
 from kafkapy_wire.messages.produce import PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData
+from tests.network.test_logins import PREFIX, VERSIONS, log_in
+from tests.network.test_logins import SETTINGS as WITH_LOGINS
 from tests.shell.running_node import Client, batch, connect, fetch_request, running_node, trio_test
 
 
@@ -267,6 +270,30 @@ def test_what_may_be_used_at_once_is_that_of_the_windows(tmp_path: Path) -> None
             clock.advance(2_000)
             last = await client.ask(produce(10), ProduceResponse, 12)
             assert last.throttle_time_ms == 2_000, "the time of requests has to be waited for a window at most"
+
+    run()
+
+
+def test_logins_count_for_nobody_and_do_not_wait(tmp_path: Path) -> None:
+    """Else clients without a password would use up a quota of `ANONYMOUS`, and nobody could log in."""
+
+    @trio_test
+    async def run() -> None:
+        clock = ManualClock(frozen=True)
+        settings = {**WITH_LOGINS, f"{PREFIX}.plain.connections.max.reauth.ms": "60000"}
+        async with running_node(tmp_path, settings, clock=clock) as node:
+            async with connect(node) as client:
+                await log_in(client)
+                await set_quotas(client, request_percentage=0.0001)
+            async with connect(node) as client:
+                for time in ("first", "second"):
+                    if time == "first":
+                        versions = await client.ask(VERSIONS, ApiVersionsResponse)
+                        assert versions.throttle_time_ms == 0
+                    await log_in(client)
+                    answer = await client.ask(MetadataRequest(topics=[]), MetadataResponse)
+                    assert answer.throttle_time_ms > 0, "of who has logged in, requests count"
+                    clock.advance(answer.throttle_time_ms + 1_000)
 
     run()
 

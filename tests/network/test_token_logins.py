@@ -19,7 +19,7 @@ from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.metadata import MetadataRequest
 from kafkapy_wire.messages.sasl_authenticate import SaslAuthenticateRequest, SaslAuthenticateResponse
 from tests.network.test_logins import clock_of, handshake, is_served, token
-from tests.shell.running_node import Client, connect, running_node, trio_test, until_parked
+from tests.shell.running_node import BROKER, Client, connect, running_node, trio_test, until_parked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -238,6 +238,32 @@ async def test_which_claims_say_who_and_what_for(tmp_path: Path) -> None:
                     if not told:
                         (connection,) = node.server.connections
                         assert str(connection.client.principal) == "User:bob"
+
+
+@trio_test
+async def test_a_change_of_other_settings_forgets_no_keys(tmp_path: Path) -> None:
+    """Else nobody could log in after it while the provider cannot be reached."""
+    pytest.importorskip("jwt")
+    from kafkapy.testing import IdentityProvider
+
+    with IdentityProvider() as provider:
+        file = tmp_path / "jwks.json"
+        file.write_text(json.dumps(provider.jwks()))
+        settings = {"listeners": "SASL_PLAINTEXT://127.0.0.1:0", **provider.settings("SASL_PLAINTEXT")}
+        settings["sasl.oauthbearer.jwks.endpoint.url"] = file.as_uri()
+        settings["connection.failed.authentication.delay.ms"] = "0"
+        async with running_node(tmp_path / "data", settings) as node:
+            broker = str(node.node_id)
+            async with connect(node) as client:
+                assert (await show(client, provider.token("alice"))).error_code == 0
+                file.unlink()
+                await client.alter_config(BROKER, broker, "log.retention.ms", "1000000")
+            async with connect(node) as client:
+                assert (await show(client, provider.token("alice"))).error_code == 0
+                name = f"{PREFIX}.oauthbearer.sasl.oauthbearer.expected.audience"
+                await client.alter_config(BROKER, broker, name, "other")
+            async with connect(node) as client:
+                assert (await show(client, provider.token("alice"))).error_message == INVALID
 
 
 @trio_test

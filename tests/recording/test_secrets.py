@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from kafkapy.recording.secrets import HIDDEN, answer_without_secrets, request_without_secrets
+from kafkapy.recording.secrets import HIDDEN, answer_without_secrets, has_secrets, request_without_secrets
 from kafkapy.testing import Kafka
+from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC, METADATA_TOPIC_ID
 from kafkapy_wire.api_keys import (
     ApiKey,
     request_class,
@@ -26,6 +27,12 @@ from kafkapy_wire.messages.create_delegation_token import CreateDelegationTokenR
 from kafkapy_wire.messages.describe_delegation_token import DescribedDelegationToken, DescribeDelegationTokenResponse
 from kafkapy_wire.messages.envelope import EnvelopeRequest, EnvelopeResponse
 from kafkapy_wire.messages.expire_delegation_token import ExpireDelegationTokenRequest
+from kafkapy_wire.messages.fetch import FetchableTopicResponse, FetchRequest, FetchResponse, FetchTopic, PartitionData
+from kafkapy_wire.messages.fetch_snapshot import (
+    FetchSnapshotResponse,
+    FetchSnapshotResponsePartitionSnapshot,
+    FetchSnapshotResponseTopicSnapshot,
+)
 from kafkapy_wire.messages.incremental_alter_configs import (
     AlterableConfig,
     AlterConfigsResource,
@@ -35,8 +42,10 @@ from kafkapy_wire.messages.renew_delegation_token import RenewDelegationTokenReq
 from kafkapy_wire.messages.request_header import RequestHeader
 from kafkapy_wire.messages.response_header import ResponseHeader
 from kafkapy_wire.messages.sasl_authenticate import SaslAuthenticateRequest, SaslAuthenticateResponse
+from kafkapy_wire.uuid import random_uuid
 
 SECRET = b"topsecret"
+ID = random_uuid()
 TEXT = str(SECRET, "ascii")
 NAME = "listener.name.clients.plain.sasl.jaas.config"
 
@@ -75,11 +84,31 @@ REQUESTS: list[tuple[Message, int]] = [
         2,
     ),
 ]
+
+
+def fetched(**topic: str | bytes) -> FetchResponse:
+    data = PartitionData(high_watermark=9, log_start_offset=0, records=SECRET)
+    return FetchResponse(responses=[FetchableTopicResponse(**topic, partitions=[data])])  # type: ignore[arg-type]
+
+
 ANSWERS: list[tuple[Message, int]] = [
     (SaslAuthenticateResponse(auth_bytes=SECRET), 2),
     (CreateDelegationTokenResponse(hmac=SECRET), 3),
     (DescribeDelegationTokenResponse(tokens=[DescribedDelegationToken(hmac=SECRET)]), 3),
     (EnvelopeResponse(response_data=SECRET), 0),
+    (fetched(topic_id=METADATA_TOPIC_ID), 17),
+    (fetched(topic=CLUSTER_METADATA_TOPIC), 12),
+    (
+        FetchSnapshotResponse(
+            topics=[
+                FetchSnapshotResponseTopicSnapshot(
+                    name=CLUSTER_METADATA_TOPIC,
+                    partitions=[FetchSnapshotResponsePartitionSnapshot(unaligned_records=SECRET)],
+                )
+            ]
+        ),
+        1,
+    ),
 ]
 
 
@@ -110,6 +139,19 @@ def test_an_answer_is_the_same_without_its_secrets(answer: Message, version: int
     header, position = decode_from(ResponseHeader, hidden, 0, header_version)
     decode_from(response_class(key), hidden, position, version)
     assert header.correlation_id == 7
+
+
+def test_only_records_of_the_metadata_are_left_out() -> None:
+    asked = FetchRequest(topics=[FetchTopic(topic_id=METADATA_TOPIC_ID, partitions=[])])
+    assert has_secrets(frame(asked, 17))
+    assert has_secrets(frame(FetchRequest(topics=[FetchTopic(topic=CLUSTER_METADATA_TOPIC, partitions=[])]), 12))
+    assert not has_secrets(frame(FetchRequest(topics=[FetchTopic(topic_id=random_uuid(), partitions=[])]), 17))
+    both = FetchResponse(responses=[*fetched(topic_id=METADATA_TOPIC_ID).responses, *fetched(topic_id=ID).responses])
+    plain = encode(ResponseHeader(correlation_id=7), 1) + encode(both, 17)
+    hidden = answer_without_secrets(frame(asked, 17), plain)
+    assert (plain.count(SECRET), hidden.count(SECRET)) == (2, 1)
+    others = encode(ResponseHeader(correlation_id=7), 1) + encode(fetched(topic_id=ID), 17)
+    assert answer_without_secrets(frame(asked, 17), others) == others
 
 
 def test_settings_that_are_no_secrets_are_kept() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kafkapy.settings import Settings, SettingsError
-from kafkapy.settings.sasl import sasl_settings
+from kafkapy.settings.sasl import jwks_settings, sasl_settings
 from kafkapy.settings.support import lines_about
 from kafkapy_wire.sasl.jaas import jaas_config, parse_jaas_config
 
@@ -117,6 +117,52 @@ def test_a_jaas_file_that_is_none_is_refused(tmp_path: Path, content: bytes, tol
     with pytest.raises(SettingsError) as caught:
         Settings({**WITH_PLAIN, "java.security.auth.login.config": str(file)})
     assert told in str(caught.value)
+
+
+def test_which_tokens_are_believed_may_be_said_for_the_listener_and_the_mechanism() -> None:
+    given = {
+        **LISTENER,
+        "sasl.oauthbearer.jwks.endpoint.url": "https://all/jwks",
+        "sasl.oauthbearer.expected.audience": "all",
+        "listener.name.clients.sasl.oauthbearer.expected.issuer": "listener",
+        "listener.name.clients.oauthbearer.sasl.oauthbearer.expected.audience": "mine",
+        "listener.name.clients.oauthbearer.sasl.oauthbearer.clock.skew.seconds": "7",
+        OWN: f"{PLAIN} required;",
+        "sasl.enabled.mechanisms": "PLAIN",
+    }
+    found = jwks_settings(Settings(given), "CLIENTS")
+    assert (found.url, found.audiences, found.issuer, found.clock_skew_seconds) == (
+        "https://all/jwks",
+        ("mine",),
+        "listener",
+        7,
+    )
+    wrong = "listener.name.clients.oauthbearer.sasl.oauthbearer.clock.skew.seconds"
+    with pytest.raises(SettingsError, match="Invalid value soon for configuration"):
+        Settings({**given, wrong: "soon"})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "password=a topsecret;",
+        "password=a topsecret b=c topsecret;",
+        "password=a;topsecret topsecret x=y;",
+        "password=a; topsecret topsecret;",
+        "password='topsecret",
+        "password=topsecret@a;",
+        "password=a=topsecret;",
+        "password topsecret;",
+        "password=a topsecret{};",
+    ],
+)
+def test_no_part_of_a_password_without_quotes_is_shown(tmp_path: Path, options: str) -> None:
+    file = tmp_path / "jaas.conf"
+    file.write_text(f"KafkaServer {{ {PLAIN} required {options} }};")
+    for given in ({OWN: f"{PLAIN} required {options}"}, {"java.security.auth.login.config": str(file)}):
+        with pytest.raises(SettingsError) as caught:
+            Settings({**WITH_PLAIN, **given})
+        assert "topsecret" not in str(caught.value)
 
 
 def test_a_jaas_file_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:

@@ -282,6 +282,20 @@ def test_settings_by_the_name_of_no_listener_are_told() -> None:
     assert "set connections.max.idle.ms, which holds for all listeners" in line
 
 
+def test_names_of_listeners_and_mechanisms_in_capitals_are_told() -> None:
+    for written, right in (
+        ("listener.name.OUTSIDE.ssl.client.auth", "listener.name.outside.ssl.client.auth"),
+        ("listener.name.outside.PLAIN.sasl.jaas.config", "listener.name.outside.plain.sasl.jaas.config"),
+        (
+            "listener.name.Outside.Scram-SHA-256.sasl.jaas.config",
+            "listener.name.outside.scram-sha-256.sasl.jaas.config",
+        ),
+    ):
+        (line,) = lines_about({written: "x"}, ["OUTSIDE"])
+        assert line.endswith(f"are in small letters there; write {right}")
+        assert lines_about({right: "x"}, ["OUTSIDE"]) == []
+
+
 def test_settings_of_the_controllers_listener_have_an_effect_on_a_broker() -> None:
     """It logs in there, and trusts their certificates, by them."""
     given = {

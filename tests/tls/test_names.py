@@ -162,6 +162,30 @@ def test_distinguished_names_are_javas_to_the_letter() -> None:
     assert differing == []
 
 
+@pytest.mark.parametrize("pattern", ["^CN=(a+)+$", "^CN=(([a-z])+.)+[A-Z]$", "^(CN=)?(?i)((a|aa)*)*b$", ".*(.*.*)*X"])
+def test_no_name_takes_long(pattern: str) -> None:
+    """With a pattern that backtracks this would not end."""
+    mapping = PrincipalMapping(f"RULE:{pattern}/$1/,DEFAULT")
+    name = "CN=" + (NAME_LETTERS_MAX - 4) * "a" + "-"
+    assert mapping.name_of(name) == name
+
+
+@pytest.mark.parametrize("pattern", ["CN=[a-z&&[^b]]+", "CN=[a[bc]]+", "CN=[^a[b]]"])
+def test_a_set_that_python_reads_in_another_way_is_refused(pattern: str) -> None:
+    with pytest.raises(SettingsError, match="is not served: write the letters"):
+        PrincipalMapping(f"RULE:{pattern}/x/")
+    assert PrincipalMapping(r"RULE:CN=[\[&a\]]+&&/x/").name_of("CN=[]&a&&") == "x"
+
+
+def test_patterns_that_re2_does_not_read_are_matched_all_the_same() -> None:
+    for rule, expected in (
+        (r"RULE:^CN=(?!root)(.*)$/$1/", "alice"),
+        (r"RULE:^CN=(.*?)\b.*$/$1/", ""),
+        (r"RULE:\b|[A-Za-z=]+?/<>/", "<>C<><>=<>a<><><><><>"),
+    ):
+        assert PrincipalMapping(rule).name_of("CN=alice") == expected
+
+
 def test_a_long_name_matches_no_rule() -> None:
     """A pattern may take long, and a client presents what it likes."""
     mapping = PrincipalMapping("RULE:^CN=(.*)$/$1/,DEFAULT")

@@ -210,6 +210,25 @@ def test_an_expired_certificate_and_one_that_does_not_hold_yet_are_refused(tmp_p
     assert "has the certificate of CN=new, which only holds from 20" in str(refusal(given(early)))
 
 
+def test_a_trust_store_is_read_although_nobody_is_asked_for_a_certificate(tmp_path: Path) -> None:
+    """As in Apache Kafka: else a dynamic setting would be taken that keeps the node from its next start."""
+    for content in (b"", b"garbage", b"-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n"):
+        path = tmp_path / "trust.pem"
+        path.write_bytes(content)
+        with pytest.raises(SettingsError, match=r"^ssl\.truststore\.location "):
+            listener_tls({**server_settings(), "ssl.truststore.location": str(path), "ssl.truststore.type": "PEM"})
+
+
+def test_an_expired_signer_in_the_chain_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    given, now = server_settings(), datetime.now(UTC)
+    old = certificates().authority.issue("old signer", begins=now - timedelta(days=9), ends=now - timedelta(days=1))
+    path = tmp_path / "server.pem"
+    path.write_text(Path(given["ssl.keystore.location"]).read_text() + old.certificate_pem)
+    listener_tls({**given, "ssl.keystore.location": str(path)})
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith("ssl.keystore.location has the certificate of CN=old signer in its chain, which has expired")
+
+
 def test_the_chain_of_a_pkcs12_store_is_put_in_order(tmp_path: Path) -> None:
     """An unrelated certificate in it is not sent to clients, which might refuse it."""
     from kafkapy.tls.certificate import Certificate

@@ -49,7 +49,7 @@ class _Keys(NamedTuple):
 
 class JwksValidator:
     def __init__(self, settings: JwksSettings, now_ms: Callable[[], float]) -> None:
-        self._settings = settings
+        self.settings = settings
         self._now_ms = now_ms
         self._rules = ClaimRules(
             principal_claim=settings.sub_claim,
@@ -75,7 +75,7 @@ class JwksValidator:
         return checked_claims(claims, self._rules, self._now_ms())
 
     def _verified(self, token: str, key: jwt.PyJWK) -> dict[str, Any]:
-        settings = self._settings
+        settings = self.settings
         options: Any = {
             **dict.fromkeys(("verify_exp", "verify_iat", "verify_nbf", "verify_sub"), False),  # by the node's clock
             "verify_aud": bool(settings.audiences),
@@ -98,7 +98,7 @@ class JwksValidator:
         """Raises InvalidToken: it is not in the JWKS, or that cannot be had."""
         age = time.monotonic() - self._keys.fetched_at
         found = self._keys.by_id.get(key_id)
-        if found is None or (age > self._settings.refresh_ms / 1_000 and self._under_way is None):
+        if found is None or (age > self.settings.refresh_ms / 1_000 and self._under_way is None):
             await self._fetch_again(key_id)
             found = self._keys.by_id.get(key_id) or found
         if found is None and not self._keys.by_id:
@@ -114,7 +114,7 @@ class JwksValidator:
             is_known = key_id in self._keys.by_id
             if not is_known and now - self._missing.get(key_id, -float("inf")) < SAME_KEY_SECONDS:
                 return
-            least = self._settings.refresh_ms / 1_000 if is_known else UNKNOWN_KEYS_SECONDS
+            least = self.settings.refresh_ms / 1_000 if is_known else UNKNOWN_KEYS_SECONDS
             if now - self._keys.fetched_at < least or now - self._failed_at < RETRY_SECONDS:
                 return
             self._under_way = trio.Event()
@@ -127,7 +127,7 @@ class JwksValidator:
     async def _fetch(self, over: trio.Event) -> None:
         try:
             with trio.fail_after(FETCH_SECONDS):
-                keys = await _fetching.run(partial(_fetched, self._settings.url), abandon_on_cancel=True)
+                keys = await _fetching.run(partial(_fetched, self.settings.url), abandon_on_cancel=True)
             self._keys = _Keys(keys, time.monotonic())
         except trio.TooSlowError:
             self._note_failure(f"it has not come within {FETCH_SECONDS:.0f} s")

@@ -46,16 +46,23 @@ class SaslListener(NamedTuple):
     mechanisms: Mapping[str, Mechanism]
     receive_bytes_max: int
     """sasl.server.max.receive.size: the longest frame before a login is complete."""
+    validator: TokenValidator | None = None
+    """Of OAUTHBEARER."""
 
 
 def sasl_listener(
-    settings: Settings, listener_name: str, credentials: ScramCredentials, now_ms: Callable[[], float]
+    settings: Settings,
+    listener_name: str,
+    credentials: ScramCredentials,
+    now_ms: Callable[[], float],
+    before: SaslListener | None = None,
 ) -> SaslListener:
-    """`now_ms`: since the epoch. Raises SettingsError."""
+    """`now_ms`: since the epoch. `before`: the same listener by earlier settings. Raises SettingsError."""
     sasl = sasl_settings(settings, listener_name)
     validator = None
     if "OAUTHBEARER" in sasl.mechanisms:
-        validator = _token_validator(settings, listener_name, sasl.mechanisms["OAUTHBEARER"], now_ms)
+        known = None if before is None else before.validator
+        validator = _token_validator(settings, listener_name, sasl.mechanisms["OAUTHBEARER"], now_ms, known)
     mechanisms = {
         name: Mechanism(
             _begin_kerberos(settings, listener_name, mechanism)
@@ -65,13 +72,17 @@ def sasl_listener(
         )
         for name, mechanism in sasl.mechanisms.items()
     }
-    return SaslListener(listener_name, mechanisms, sasl.receive_bytes_max)
+    return SaslListener(listener_name, mechanisms, sasl.receive_bytes_max, validator)
 
 
 def _token_validator(
-    settings: Settings, listener_name: str, mechanism: MechanismSettings, now_ms: Callable[[], float]
+    settings: Settings,
+    listener_name: str,
+    mechanism: MechanismSettings,
+    now_ms: Callable[[], float],
+    before: TokenValidator | None,
 ) -> TokenValidator:
-    """Raises SettingsError."""
+    """`before` if it has the same settings, as it knows the keys of the provider. Raises SettingsError."""
     if mechanism.handler in JWKS_HANDLERS:
         try:
             from kafkapy.security.sasl.jwks import JwksValidator
@@ -81,7 +92,10 @@ def _token_validator(
                 f"{how_to_install('oauth')}",
                 "sasl.server.callback.handler.class",
             ) from None
-        return JwksValidator(jwks_settings(settings, listener_name), now_ms)
+        wanted = jwks_settings(settings, listener_name)
+        if isinstance(before, JwksValidator) and before.settings == wanted:
+            return before
+        return JwksValidator(wanted, now_ms)
     from kafkapy.security.sasl.unsecured import UnsecuredValidator, rules_of
 
     try:

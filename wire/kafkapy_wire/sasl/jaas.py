@@ -112,9 +112,9 @@ def _quoted(text: str) -> str:
 def parse_jaas_config(text: str) -> LoginModule:
     """The one login module of a `sasl.jaas.config`. Raises InvalidJaas."""
     tokens = _Tokens(text)
-    modules = []
+    modules: list[LoginModule] = []
     while tokens.next is not _END:
-        modules.append(_login_module(tokens))
+        modules.append(_login_module(tokens, shows_flag=not modules))
     if not modules:
         raise InvalidJaas("JAAS config property does not contain any login modules")
     if len(modules) > 1:
@@ -131,11 +131,11 @@ def parse_jaas_file(text: str) -> dict[str, tuple[LoginModule, ...]]:
         if name.kind not in ("word", "text"):
             raise InvalidJaas(f"the name of a section is expected, and {name.text!r} found")
         _expect(tokens, "{", f"after the name of section {name.text}")
-        modules = []
+        modules: list[LoginModule] = []
         while tokens.next.kind != "}":
             if tokens.next is _END:
                 raise InvalidJaas(f"section {name.text} has no closing brace")
-            modules.append(_login_module(tokens))
+            modules.append(_login_module(tokens, shows_flag=not modules))
         tokens.take()
         _expect(tokens, ";", f"after the closing brace of section {name.text}")
         if name.text in sections:
@@ -149,7 +149,8 @@ def _expect(tokens: _Tokens, sign: str, where: str) -> None:
         raise InvalidJaas(f"{sign!r} is missing {where}")
 
 
-def _login_module(tokens: _Tokens) -> LoginModule:
+def _login_module(tokens: _Tokens, *, shows_flag: bool) -> LoginModule:
+    """`shows_flag`: a wrong flag may be shown. After another module it may be the rest of a password with `;`."""
     name = tokens.take()
     if name.kind not in ("word", "text"):
         raise InvalidJaas("Login module not specified in JAAS config")
@@ -159,7 +160,7 @@ def _login_module(tokens: _Tokens) -> LoginModule:
     if flag.text.lower() not in _FLAGS:
         raise InvalidJaas(
             f"Invalid login module control flag '{flag.text}' in JAAS config: write required"
-            if flag.kind == "word"
+            if flag.kind == "word" and shows_flag
             else "Login module control flag is not available in the JAAS config: write required"
         )
     options: dict[str, str] = {}
@@ -171,7 +172,17 @@ def _login_module(tokens: _Tokens) -> LoginModule:
         if value is not _END:
             value = tokens.take()
         if value.kind not in ("word", "text"):
-            raise InvalidJaas(f"Value not specified for key '{key.text}' in JAAS config")
+            raise InvalidJaas(_no_value(key.text, len(options)))
         options[key.text] = value.text
     tokens.take()
     return LoginModule(name.text, flag.text.lower(), options)
+
+
+def _no_value(key: str, before: int) -> str:
+    """What looks like a key may be the rest of a password with blanks: then it is not shown."""
+    if not before:
+        return f"Value not specified for key '{key}' in JAAS config"
+    return (
+        f"Value not specified for key {before + 1} of the login module in JAAS config: put values with blanks or other "
+        "signs into quotes"
+    )
