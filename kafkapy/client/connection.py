@@ -108,6 +108,12 @@ class Connection:
         self._awaited = None
         self._socket.close()
 
+    def detached(self) -> socket.socket:
+        """The socket, secured and logged in, for frames of another author. This connection is of no more use."""
+        assert self._awaited is None, "an answer is on its way"
+        self.is_open = False
+        return self._socket
+
     def fileno(self) -> int:
         """For `select`: readable means that `receive` will not wait for long."""
         return self._socket.fileno()
