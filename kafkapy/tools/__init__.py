@@ -40,6 +40,7 @@ TOOLS: dict[str, str] = {
     "zookeeper-server-start": "zookeeper_server_start",
     "zookeeper-server-stop": "nothing_to_do",
     "kafka-client-metrics": "not_provided",
+    "kafka-console-share-consumer": "not_provided",
     "kafka-consumer-perf-test": "not_provided",
     "kafka-dump-log": "not_provided",
     "kafka-e2e-latency": "not_provided",
@@ -52,11 +53,14 @@ TOOLS: dict[str, str] = {
     "kafka-reassign-partitions": "not_provided",
     "kafka-replica-verification": "not_provided",
     "kafka-server-stop": "not_provided",
+    "kafka-share-consumer-perf-test": "not_provided",
     "kafka-share-groups": "not_provided",
     "kafka-streams-application-reset": "not_provided",
+    "kafka-streams-groups": "not_provided",
     "kafka-transactions": "not_provided",
     "kafka-verifiable-consumer": "not_provided",
     "kafka-verifiable-producer": "not_provided",
+    "kafka-verifiable-share-consumer": "not_provided",
     "zookeeper-shell": "not_provided",
 }
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 # Without an entry: Apache Kafka's own tool, from any release that knows the broker's APIs.
 _INSTEAD = {
     "kafka-client-metrics": "use kafka-configs --entity-type client-metrics, or `kafkapy configs --client-metrics`",
+    "kafka-console-share-consumer": "use `kafkapy consume --share`",
     "kafka-dump-log": "use `kafkapy log`",
     "kafka-features": "use `kafkapy features`",
     "kafka-leader-election": "use `kafkapy cluster elect-leaders`",
@@ -20,6 +21,7 @@ _INSTEAD = {
     "kafka-reassign-partitions": "use `kafkapy cluster reassign`",
     "kafka-server-stop": "stop the container, or send SIGTERM to the broker's process",
     "kafka-share-groups": "use `kafkapy groups`",
+    "kafka-streams-groups": "use `kafkapy groups`",
     "kafka-transactions": "use `kafkapy transactions`",
     "zookeeper-shell": "there is no ZooKeeper here",
 }
