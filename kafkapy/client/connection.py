@@ -60,6 +60,7 @@ class Connection:
         self.address = f"{host}:{port}"
         self.is_open = False
         self._security = security
+        self._login = login
         self._correlation_id = 0
         self._awaited: tuple[int, int] | None = None
         """(API key, version) of the request in flight: its answer, and perhaps a part of the request, is on its way."""
@@ -255,5 +256,10 @@ class Connection:
             return (
                 " at the first request: a listener with TLS or SASL does so to a client without its settings; "
                 "give them with --command-config FILE (security.protocol, ...)"
+            )
+        if self._login is None:
+            return (
+                " at the first request: a listener with SASL_SSL does so to a client without a login; give it "
+                "security.protocol=SASL_SSL, sasl.mechanism and sasl.jaas.config"
             )
         return " at the first request: does it take this client?"
