@@ -84,7 +84,7 @@ _WORDS = {
     ErrorCode.VOTER_NOT_FOUND: "is no voter",
     ErrorCode.NON_EMPTY_GROUP: "has active members: stop them first",
     ErrorCode.UNKNOWN_MEMBER_ID: "has active members: stop them first",
-    ErrorCode.COORDINATOR_NOT_AVAILABLE: "has no coordinator yet",
+    ErrorCode.COORDINATOR_NOT_AVAILABLE: "has no coordinator yet; if it stays so, the brokers' logs say why",
     ErrorCode.NOT_ENOUGH_REPLICAS: "fewer replicas are in sync than min.insync.replicas asks for",
     ErrorCode.THROTTLING_QUOTA_EXCEEDED: (
         "the quota controller_mutation_rate is used up, wait or see `kafkapy quotas describe`"
