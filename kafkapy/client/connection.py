@@ -252,6 +252,11 @@ class Connection:
         """What a broker may want that closes a connection at the first request."""
         if self._was_served:
             return ""
+        if self._security is None and self._login is not None:
+            return (
+                " at the first request: a listener with TLS does so to a client without; give it "
+                "security.protocol=SASL_SSL and ssl.truststore.*"
+            )
         if self._security is None:
             return (
                 " at the first request: a listener with TLS or SASL does so to a client without its settings; "

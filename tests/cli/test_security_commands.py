@@ -182,7 +182,12 @@ def test_a_listener_with_sasl_wants_settings(run: Kafkapy, tmp_path: Path) -> No
         config = {name: value for name, value in kafka.config_for("java").items() if name not in login}
         encrypted = tmp_path / "encrypted.properties"
         encrypted.write_text("".join(f"{name}={value}\n" for name, value in config.items()) + "security.protocol=SSL\n")
+        plain = tmp_path / "plain.properties"
+        config = {**kafka.config_for("java"), "security.protocol": "SASL_PLAINTEXT"}
+        plain.write_text("".join(f"{name}={value}\n" for name, value in config.items()))
         where = ("-b", kafka.bootstrap_servers, "--timeout", "0.3")
+        bare = run("topics", "list", "--command-config", str(plain), *where)
+        assert "give it security.protocol=SASL_SSL and ssl.truststore.*" in bare.err
         bare = run("topics", "list", "--command-config", str(encrypted), *where)
         assert "give it security.protocol=SASL_SSL, sasl.mechanism and sasl" in bare.err
 
