@@ -37,6 +37,11 @@ def shown(name: str) -> str:
     return one_line(name, NAME_CHARACTERS_MAX)
 
 
+def shown_reason(reason: str) -> str:
+    """Why something is refused: a sentence of ours with what to do at its end, which is not cut as a name is."""
+    return one_line(reason, ARGUMENT_CHARACTERS_MAX)
+
+
 class LineFormatter(logging.Formatter):
     """For a handler that writes to a terminal or a file."""
 

@@ -90,6 +90,30 @@ def _resources(arguments: argparse.Namespace) -> list[tuple[str, str]]:
     return []
 
 
+def _principals(arguments: argparse.Namespace) -> list[str]:
+    """Those of --allow or --deny, once each. Raises ClientError: one has no type."""
+    from kafkapy.client.errors import ClientError
+
+    principals = list(dict.fromkeys(arguments.allow or arguments.deny or ()))
+    for principal in principals:
+        kind, colon, _ = principal.partition(":")
+        if not (kind and colon):
+            raise ClientError(f"{principal!r} is no principal: write User:{principal.lstrip(':')}")
+    return principals
+
+
+def _check_operations(resources: list[tuple[str, str]], operations: list[str]) -> None:
+    """Raises ClientError: an ACL would be without effect."""
+    from kafkapy.client.acls import SUPPORTED
+    from kafkapy.client.errors import ClientError
+
+    for kind, _ in resources:
+        supported = [each.lower().replace("_", "-") for each in SUPPORTED[kind.upper().replace("-", "_")]]
+        for operation in operations:
+            if operation not in supported:
+                raise ClientError(f"{operation!r} has no meaning for a {kind}: it has {', '.join(supported)}")
+
+
 def _filters(arguments: argparse.Namespace) -> list[AclFilter]:
     """One for each principal, resource and operation that the options name. Raises ClientError."""
     from kafkapy.client.acls import ALLOW, ANY, DENY, LITERAL, OPERATIONS, PREFIXED, RESOURCE_TYPES, AclFilter
@@ -107,7 +131,7 @@ def _filters(arguments: argparse.Namespace) -> list[AclFilter]:
         )
         for kind, name in _resources(arguments)
     ]
-    principals = list(dict.fromkeys(arguments.allow or arguments.deny or [None]))
+    principals: list[str | None] = [*_principals(arguments)] or [None]
     operations = [OPERATIONS[name] for name in dict.fromkeys(arguments.operation or ())] or [ANY]
     return [
         each._replace(principal=principal, operation=operation)
@@ -151,6 +175,7 @@ def _add(arguments: argparse.Namespace, cluster: Cluster) -> int:
 
     resources = _resources(arguments)
     assert resources, "the options demand one"
+    _check_operations(resources, arguments.operation)
     acls = [
         Acl(
             RESOURCE_TYPES[kind],
@@ -162,7 +187,7 @@ def _add(arguments: argparse.Namespace, cluster: Cluster) -> int:
             ALLOW if arguments.allow else DENY,
         )
         for (kind, name), principal, operation in product(
-            resources, dict.fromkeys(arguments.allow or arguments.deny), dict.fromkeys(arguments.operation)
+            resources, _principals(arguments), dict.fromkeys(arguments.operation)
         )
     ]
     create_acls(cluster, acls)

@@ -83,7 +83,7 @@ class TlsClient:
         if isinstance(error, ssl.SSLEOFError):
             return "it was closed in the TLS handshake: is there a listener with TLS?"
         if isinstance(error, ssl.SSLCertVerificationError):
-            return f"no TLS: {explained(error)}: {_what_to_do(error)}"
+            return f"no TLS: the certificate of the peer is refused: {error.verify_message}: {_what_to_do(error)}"
         return f"no TLS: {explained(error)}" if isinstance(error, ssl.SSLError) else error.strerror or str(error)
 
 

@@ -33,6 +33,10 @@ NO_VOTERS = (
     "Because controller.quorum.voters is not set on this controller, you must specify one of the following: "
     "--standalone, --initial-controllers, or --no-initial-controllers."
 )
+NO_USERS = (
+    "--add-scram makes users with a new directory only: where one exists, `kafkapy users add` does, as a client that "
+    "may log in already"
+)
 SALT_CHARACTERS = 26  # letters and digits, with as much chance as Apache Kafka's 130 bits
 
 
@@ -145,11 +149,13 @@ def _format(arguments: argparse.Namespace) -> None:
     present = _present(directories, arguments.cluster_id, settings.node.node_id)
     if len(present) == len(directories) and arguments.ignore_formatted:
         print("All of the log directories are already formatted.")
+        if credentials:
+            say(f"{NO_USERS}\n")
         return
     if present and not arguments.ignore_formatted:
         raise FormatError(
             f"Log directory {next(iter(present))} is already formatted. Use --ignore-formatted to ignore this "
-            "directory and format the others."
+            "directory and format the others." + (f" {NO_USERS}" if credentials else "")
         )
     cluster_ids = {identity.cluster_id for identity in present.values()}
     cluster_id = arguments.cluster_id or (cluster_ids.pop() if cluster_ids else given.cluster_id)

@@ -16,11 +16,16 @@ from kafkapy.client.command_line import (
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
     from kafkapy.client.cluster import Cluster
 
 KINDS = ("user", "client-id", "ip")
 WORDS = {"user": "user", "client-id": "client id", "ip": "address"}
+QUOTAS = (
+    *("producer_byte_rate", "consumer_byte_rate", "request_percentage", "controller_mutation_rate"),
+    "connection_creation_rate",
+)
 QUOTAS_HELP = (
     "such as producer_byte_rate=1048576; there are producer_byte_rate and consumer_byte_rate (bytes a second), "
     "request_percentage (of the event loop), controller_mutation_rate (partitions made or deleted a second), "
@@ -99,9 +104,25 @@ def _describe(arguments: argparse.Namespace, cluster: Cluster) -> int:
     return 0
 
 
+def _alter(cluster: Cluster, entity: dict[str, str | None], changed: Mapping[str, float], removed: list[str]) -> None:
+    """Raises ClientError, with the nearest name where the broker does not know one."""
+    from kafkapy.client.errors import Refused
+    from kafkapy.client.quotas import alter_quotas
+    from kafkapy.nearest import did_you_mean
+
+    try:
+        alter_quotas(cluster, entity, changed, removed)
+    except Refused as error:
+        for name in changed:
+            if name not in QUOTAS and name in str(error):
+                there_are = f"{did_you_mean(name, QUOTAS)}: there are {', '.join(QUOTAS)}"
+                raise Refused(error.code, f"{error}{there_are}") from None
+        raise
+
+
 def _set(arguments: argparse.Namespace, cluster: Cluster) -> int:
     from kafkapy.client.errors import ClientError
-    from kafkapy.client.quotas import alter_quotas, entity_words
+    from kafkapy.client.quotas import entity_words
 
     entity = _required_entity(arguments)
     values: dict[str, float] = {}
@@ -110,18 +131,23 @@ def _set(arguments: argparse.Namespace, cluster: Cluster) -> int:
             values[name] = float(text)
         except ValueError:
             raise ClientError(f"{name}={text}: {text!r} is not a number") from None
-    alter_quotas(cluster, entity, values, [])
+    _alter(cluster, entity, values, [])
     for name, text in parse_settings(arguments.quotas).items():
         print(f"{entity_words(entity)}: {name}={text}")
     return 0
 
 
 def _delete(arguments: argparse.Namespace, cluster: Cluster) -> int:
-    from kafkapy.client.quotas import alter_quotas, entity_words
+    from kafkapy.client.errors import ClientError
+    from kafkapy.client.quotas import entity_words
+    from kafkapy.nearest import did_you_mean
 
     entity = _required_entity(arguments)
     names = list(dict.fromkeys(arguments.names))
-    alter_quotas(cluster, entity, {}, names)
+    for name in names:
+        if name not in QUOTAS:  # brokers accept that, and nothing changes
+            raise ClientError(f"there is no quota {name!r}{did_you_mean(name, QUOTAS)}: there are {', '.join(QUOTAS)}")
+    _alter(cluster, entity, {}, names)
     for name in names:
         print(f"{entity_words(entity)}: {name} is not limited any more")
     return 0

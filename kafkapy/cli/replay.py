@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _replay(arguments: argparse.Namespace, cluster: Cluster, exchanges: list[Exchange]) -> int:
     """Raises ClientError."""
     from kafkapy.recording.differences import IGNORED
-    from kafkapy.recording.replay import ReplayFailed, replay
+    from kafkapy.recording.replay import LOGIN, ReplayFailed, replay
 
     brokers = cluster.metadata([]).brokers
     if not brokers:
@@ -65,13 +65,14 @@ def _replay(arguments: argparse.Namespace, cluster: Cluster, exchanges: list[Exc
             nodes=nodes,
             ignored=IGNORED | frozenset(arguments.ignore),
             timeout_seconds=cluster.timeout_seconds,
+            connect=cluster.new_socket,
         )
     except ReplayFailed as error:
         raise ClientError(str(error)) from None
     if arguments.json:
         _print_json(result)
     else:
-        _print_text(result, len(exchanges))
+        _print_text(result, sum(each.api_key not in LOGIN for each in exchanges))
     return 0 if result.difference is None else 1
 
 

@@ -229,7 +229,10 @@ def _print_topic(topic: MetadataResponseTopic, cluster: Cluster, silent: dict[in
         f"topic {topic.name}  id {uuid_text(topic.topic_id)}  partitions {len(topic.partitions)}  "
         f"replication factor {_replication_factor(topic)}"
     )
-    for name, value in _changed_settings(topic, cluster).items():
+    settings = _changed_settings(topic, cluster)
+    if settings is None:
+        print("  settings are not shown: no ACL allows this user to describe-configs, or one denies it")
+    for name, value in (settings or {}).items():
         print(f"  {name}={value}")
     ends = _offsets(topic, cluster, silent)
     rows = []
@@ -281,12 +284,20 @@ def _replication_factor(topic: MetadataResponseTopic) -> int:
     return len(topic.partitions[0].replica_nodes) if topic.partitions else 0
 
 
-def _changed_settings(topic: MetadataResponseTopic, cluster: Cluster) -> dict[str, str | None]:
-    """Settings of the topic itself, not those that its brokers give it."""
+def _changed_settings(topic: MetadataResponseTopic, cluster: Cluster) -> dict[str, str | None] | None:
+    """Settings of the topic itself, not those that its brokers give it; None: this user may not see them."""
     from kafkapy.client.configs import TOPIC, Resource, describe_configs, is_own
+    from kafkapy.client.errors import Refused
+    from kafkapy_wire.errors import ErrorCode
 
     resource = Resource(TOPIC, topic.name or "")
-    return {config.name: config.value for config in describe_configs(cluster, resource) if is_own(resource, config)}
+    try:
+        found = describe_configs(cluster, resource)
+    except Refused as error:
+        if error.code != ErrorCode.TOPIC_AUTHORIZATION_FAILED:
+            raise
+        return None
+    return {config.name: config.value for config in found if is_own(resource, config)}
 
 
 def _offsets(topic: MetadataResponseTopic, cluster: Cluster, silent: dict[int, str]) -> dict[int, tuple[int, int]]:

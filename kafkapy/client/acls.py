@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from kafkapy.client.cluster import Cluster
@@ -30,6 +30,19 @@ OPERATIONS = {
     "describe-tokens": 14,
     "two-phase-commit": 15,
 }
+ALL = "ALL"
+SUPPORTED: Mapping[str, Sequence[str]] = {
+    "TOPIC": (*("READ", "WRITE", "CREATE", "DESCRIBE", "DELETE", "ALTER", "DESCRIBE_CONFIGS", "ALTER_CONFIGS"), ALL),
+    "GROUP": ("READ", "DESCRIBE", "DELETE", "DESCRIBE_CONFIGS", "ALTER_CONFIGS", ALL),
+    "CLUSTER": (
+        *("CREATE", "CLUSTER_ACTION", "DESCRIBE_CONFIGS", "ALTER_CONFIGS", "IDEMPOTENT_WRITE", "ALTER", "DESCRIBE"),
+        ALL,
+    ),
+    "TRANSACTIONAL_ID": ("DESCRIBE", "WRITE", "TWO_PHASE_COMMIT", ALL),
+    "DELEGATION_TOKEN": ("DESCRIBE", ALL),
+    "USER": ("CREATE_TOKENS", "DESCRIBE_TOKENS", ALL),
+}
+"""Kafka's names of resource types -> the operations that count for them. Brokers store other ACLs, too."""
 DENY, ALLOW = 2, 3
 CLUSTER_NAME = "kafka-cluster"
 

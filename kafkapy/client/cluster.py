@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -164,6 +165,10 @@ class Cluster:
     def new_connection(self, node_id: int) -> Connection:
         """One more connection to a broker, for requests that must not wait behind others; its owner closes it."""
         return self._connect(*self._addresses[node_id])
+
+    def new_socket(self, host: str, port: int) -> socket.socket:
+        """Connected, secured and logged in as all connections of this cluster. Raises ConnectionLost, ClientError."""
+        return self._connect(host, port).detached()
 
     def broker_ids(self) -> list[int]:
         self.retrying(lambda: self.metadata([]))

@@ -60,6 +60,7 @@ class Connection:
         self.address = f"{host}:{port}"
         self.is_open = False
         self._security = security
+        self._login = login
         self._correlation_id = 0
         self._awaited: tuple[int, int] | None = None
         """(API key, version) of the request in flight: its answer, and perhaps a part of the request, is on its way."""
@@ -107,6 +108,12 @@ class Connection:
         self.is_open = False
         self._awaited = None
         self._socket.close()
+
+    def detached(self) -> socket.socket:
+        """The socket, secured and logged in, for frames of another author. This connection is of no more use."""
+        assert self._awaited is None, "an answer is on its way"
+        self.is_open = False
+        return self._socket
 
     def fileno(self) -> int:
         """For `select`: readable means that `receive` will not wait for long."""
@@ -245,9 +252,19 @@ class Connection:
         """What a broker may want that closes a connection at the first request."""
         if self._was_served:
             return ""
+        if self._security is None and self._login is not None:
+            return (
+                " at the first request: a listener with TLS does so to a client without; give it "
+                "security.protocol=SASL_SSL and ssl.truststore.*"
+            )
         if self._security is None:
             return (
                 " at the first request: a listener with TLS or SASL does so to a client without its settings; "
                 "give them with --command-config FILE (security.protocol, ...)"
+            )
+        if self._login is None:
+            return (
+                " at the first request: a listener with SASL_SSL does so to a client without a login; give it "
+                "security.protocol=SASL_SSL, sasl.mechanism and sasl.jaas.config"
             )
         return " at the first request: does it take this client?"

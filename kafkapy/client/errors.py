@@ -53,10 +53,16 @@ def check(code: int, what: str, message: str | None = None) -> None:
 def error_text(code: int, message: str | None = None) -> str:
     """What a code means, in the broker's words if it has said any, and its name."""
     error = error_code(code)
-    return f"{message or _plain_words(error)} ({error.name})"
+    words = _plain_words(error)
+    if words is not NOT_ALLOWED:
+        return f"{message or words} ({error.name})"
+    # Of some APIs brokers say "Topic authorization failed." here, of others nothing: neither says what to do.
+    told = (message or "").rstrip(".")
+    return f"{f'{told}: ' if told and not told.lower().endswith(_SAYS_NO_MORE) else ''}{words} ({error.name})"
 
 
 NOT_ALLOWED = "no ACL allows this user to do it, or one denies it: see `kafkapy acls`"
+_SAYS_NO_MORE = "authorization failed"
 _WORDS = {
     ErrorCode.UNKNOWN_SERVER_ERROR: "the broker failed, its log says why",
     ErrorCode.UNKNOWN_TOPIC_OR_PARTITION: "does not exist",
@@ -78,7 +84,7 @@ _WORDS = {
     ErrorCode.VOTER_NOT_FOUND: "is no voter",
     ErrorCode.NON_EMPTY_GROUP: "has active members: stop them first",
     ErrorCode.UNKNOWN_MEMBER_ID: "has active members: stop them first",
-    ErrorCode.COORDINATOR_NOT_AVAILABLE: "has no coordinator yet",
+    ErrorCode.COORDINATOR_NOT_AVAILABLE: "has no coordinator yet; if it stays so, the brokers' logs say why",
     ErrorCode.NOT_ENOUGH_REPLICAS: "fewer replicas are in sync than min.insync.replicas asks for",
     ErrorCode.THROTTLING_QUOTA_EXCEEDED: (
         "the quota controller_mutation_rate is used up, wait or see `kafkapy quotas describe`"

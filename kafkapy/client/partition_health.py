@@ -29,7 +29,8 @@ class PartitionHealth(NamedTuple):
     leader: int | None
     replicas: list[int]
     isr: list[int]
-    min_isr: int
+    min_isr: int | None
+    """None: this user may not see it."""
 
     @property
     def is_offline(self) -> bool:
@@ -37,11 +38,15 @@ class PartitionHealth(NamedTuple):
 
     @property
     def is_under_min_isr(self) -> bool:
-        return len(self.isr) < self.min_isr
+        return self.min_isr is not None and len(self.isr) < self.min_isr
 
     @property
     def is_under_replicated(self) -> bool:
         return len(self.isr) < len(self.replicas)
+
+    @property
+    def _may_be_under_min_isr(self) -> bool:
+        return self.min_isr is None and self.is_under_replicated
 
     @property
     def problems(self) -> list[str]:
@@ -49,6 +54,7 @@ class PartitionHealth(NamedTuple):
             ("offline", self.is_offline),
             (f"below {MIN_ISR} {self.min_isr}", self.is_under_min_isr),
             ("under-replicated", self.is_under_replicated),
+            (f"{MIN_ISR} is not shown: no ACL allows describe-configs", self._may_be_under_min_isr),
         ]
         return [words for words, holds in problems if holds]
 
@@ -74,15 +80,15 @@ def partition_health(cluster: Cluster) -> tuple[int, list[PartitionHealth]]:
     return sum(len(topic.partitions) for topic in topics), found
 
 
-def _min_isr(cluster: Cluster, names: Sequence[str]) -> dict[str, int]:
-    """The topics' min.insync.replicas. A topic that is gone meanwhile is left out."""
-    values: dict[str, int] = {}
+def _min_isr(cluster: Cluster, names: Sequence[str]) -> dict[str, int | None]:
+    """The topics' min.insync.replicas, as far as it may be seen. A topic that is gone meanwhile is left out."""
+    values: dict[str, int | None] = {}
     for start in range(0, len(names), TOPICS_AT_A_TIME):
         values |= _ask_min_isr(cluster, names[start : start + TOPICS_AT_A_TIME])
     return values
 
 
-def _ask_min_isr(cluster: Cluster, names: Iterable[str]) -> dict[str, int]:
+def _ask_min_isr(cluster: Cluster, names: Iterable[str]) -> dict[str, int | None]:
     request = DescribeConfigsRequest(
         resources=[
             DescribeConfigsResource(resource_type=TOPIC, resource_name=name, configuration_keys=[MIN_ISR])
@@ -90,10 +96,13 @@ def _ask_min_isr(cluster: Cluster, names: Iterable[str]) -> dict[str, int]:
         ]
     )
 
-    def attempt() -> dict[str, int]:
-        values = {}
+    def attempt() -> dict[str, int | None]:
+        values: dict[str, int | None] = {}
         for result in cluster.ask_once(cluster.any_broker(), request, DescribeConfigsResponse).results:
             if result.error_code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
+                continue
+            if result.error_code == ErrorCode.TOPIC_AUTHORIZATION_FAILED:
+                values[result.resource_name] = None
                 continue
             check(result.error_code, f"topic {result.resource_name!r}", result.error_message)
             for config in result.configs:

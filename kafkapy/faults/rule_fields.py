@@ -63,7 +63,12 @@ class RuleFields:
         many=True,
     )
     client_version: tuple[Pattern, ...] = _field(WHICH, read.read_pattern, "the version of that library", many=True)
-    principal: tuple[Pattern, ...] = _field(WHICH, read.read_pattern, "the client as `User:alice`", many=True)
+    principal: tuple[Pattern, ...] = _field(
+        WHICH,
+        read.read_principal,
+        "the client as `User:alice`, from the end of its login on; until then it is `User:ANONYMOUS`",
+        many=True,
+    )
     topic: tuple[Pattern, ...] = _field(
         WHICH, read.read_pattern, "a topic that the request is about, also if it gives the topic's id", many=True
     )

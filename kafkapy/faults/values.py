@@ -130,6 +130,13 @@ def read_pattern(field: str, value: object) -> Pattern:
     return Pattern(read_text(field, value))
 
 
+def read_principal(field: str, value: object) -> Pattern:
+    text = read_text(field, value)
+    if not set(text) & set(":*?"):
+        raise InvalidRule(field, f"a principal has a type in front, which {shown(text)} has not", f"User:{text}")
+    return Pattern(text)
+
+
 def read_topic_id(field: str, value: object) -> Uuid:
     try:
         return parse_uuid(read_text(field, value))

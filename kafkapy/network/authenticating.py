@@ -12,7 +12,7 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 from kafkapy.errors import AuthenticationFailed, CloseConnection
-from kafkapy.log_lines import shown
+from kafkapy.log_lines import shown, shown_reason
 from kafkapy.long_messages import AT_ONCE_BYTES_MAX
 from kafkapy.network.dispatch import Unfinished
 from kafkapy.pending import Pending
@@ -135,7 +135,7 @@ class Gatekeeper:
             who,
             client.peer_host,
             client.listener_name,
-            shown(str(failure)),
+            shown_reason(str(failure)),
         )
 
 

@@ -13,7 +13,7 @@ from itertools import islice
 from time import perf_counter
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from kafkapy.log_lines import shown
+from kafkapy.log_lines import shown, shown_reason
 from kafkapy.long_messages import AT_ONCE_BYTES_MAX, ELEMENTS_MAX, within_turn
 from kafkapy.network.dispatch import Dispatcher, Unfinished
 from kafkapy.security.principal import ANONYMOUS
@@ -78,7 +78,7 @@ class RequestLog:
         try:
             unfinished = self._dispatcher.answer(frame, context, outbox)
         except Exception as error:
-            _log(context, asked, f"connection closed: {shown(str(error))}", begun)
+            _log(context, asked, f"connection closed: {shown_reason(str(error))}", begun)
             raise
         finally:
             said = self.end(before)
@@ -142,7 +142,7 @@ class LoggedUnfinished(Unfinished):
         try:
             is_answered = self._inner.go_on(value, outbox, error)
         except Exception as failure:
-            _log(self._context, self._asked, f"connection closed: {shown(str(failure))}", self._begun)
+            _log(self._context, self._asked, f"connection closed: {shown_reason(str(failure))}", self._begun)
             raise
         finally:
             said = self._logging.end(before)

@@ -11,7 +11,7 @@ import ssl
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from kafkapy.log_lines import shown
+from kafkapy.log_lines import shown_reason
 from kafkapy.network.poller import BROKEN, READ, WRITE
 from kafkapy.network.tls_transport import TlsTransport
 from kafkapy.security.principal import user
@@ -203,7 +203,7 @@ class TlsHandshake:
         try:
             name = self._tls.mapping.name_of(Certificate(encoded).subject)
         except (NoMatchingRule, ValueError) as error:
-            self._end(f"its certificate gives no principal: {shown(str(error))}")
+            self._end(f"its certificate gives no principal: {shown_reason(str(error))}")
             return False
         self.client.principal = user(name)
         return True

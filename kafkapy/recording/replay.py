@@ -5,7 +5,7 @@ have come again. So a fetch that waited for a produce waits for it again. Pauses
 that is not ready yet where the recorded one was (Apache Kafka's coordinators, when their topics are new) is asked once
 more, as clients do.
 
-Not done: TLS and SASL, whose secrets a recording does not have.
+Requests of a login are left out, as a recording does not have the secrets: who is to log in does so by `connect`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from kafkapy_wire.codec import decode_from, encode
 from kafkapy_wire.messages.request_header import RequestHeader
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    Connect = Callable[[str, int], socket.socket]
 
 TIMEOUT_SECONDS: Final = 10.0
 ANSWER_BYTES_MAX: Final = 256 * 1024 * 1024
@@ -43,6 +45,7 @@ NOT_READY: Final = frozenset(
     }
 )
 """Errors that clients wait out: nothing was done. Not for Produce, of which a part may have been done."""
+LOGIN: Final = frozenset({ApiKey.SASL_HANDSHAKE, ApiKey.SASL_AUTHENTICATE})
 _SIZE: Final = struct.Struct(">i")
 
 
@@ -87,16 +90,18 @@ def replay(
     nodes: Mapping[int, tuple[str, int]] | None = None,
     ignored: Collection[str] = IGNORED,
     timeout_seconds: float = TIMEOUT_SECONDS,
+    connect: Connect | None = None,
 ) -> Replayed:
     """Send the requests to the broker at `host:port`, and compare its answers; blocks.
 
     `nodes` has the addresses of brokers by the recorded node id: those of a cluster. `ignored`: fields that may differ.
-    An answer that takes `timeout_seconds` longer than the recorded one counts as none.
+    An answer that takes `timeout_seconds` longer than the recorded one counts as none. `connect` gives a socket to a
+    host and a port, with TLS and logged in where the broker wants that; it may raise OSError. None: plain text.
     Raises ReplayFailed: there is no connection.
     """
-    player = _Player((host, port), nodes or {}, ignored, timeout_seconds)
+    player = _Player((host, port), nodes or {}, ignored, timeout_seconds, connect)
     try:
-        return player.play(list(exchanges))
+        return player.play([each for each in exchanges if each.api_key not in LOGIN])
     finally:
         player.close()
 
@@ -108,11 +113,13 @@ class _Player:
         nodes: Mapping[int, tuple[str, int]],
         ignored: Collection[str],
         timeout_seconds: float,
+        connect: Connect | None,
     ) -> None:
         self._address = address
         self._nodes = nodes
         self._ignored = ignored
         self._timeout_seconds = timeout_seconds
+        self._open = connect or self._plain
         self._learned = LearnedIds()
         self._sockets: dict[int, socket.socket] = {}
 
@@ -151,9 +158,12 @@ class _Player:
     def _connect(self, node_id: int) -> socket.socket:
         host, port = self._nodes.get(node_id, self._address)
         try:
-            return socket.create_connection((host, port), self._timeout_seconds)
+            return self._open(host, port)
         except OSError as error:
             raise ReplayFailed(f"cannot connect to {host}:{port} ({error.strerror or error})") from None
+
+    def _plain(self, host: str, port: int) -> socket.socket:
+        return socket.create_connection((host, port), self._timeout_seconds)
 
     def _frame(self, exchange: Exchange) -> bytes:
         """The request with the ids of this run."""

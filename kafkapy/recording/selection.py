@@ -95,7 +95,10 @@ def tests_of(api: str | int | Iterable[str | int] | None, given: Mapping[str, ob
         tests.append(_outcome_is(outcome))
     for name, values in _TEXTS.items():
         if (pattern := given.get(name)) is not None:
-            tests.append(_matches(_text(name, pattern), values))
+            text = _text(name, pattern)
+            if name == "principal" and not set(text) & set(":*?["):
+                raise InvalidFilter(name, f"a principal has a type in front, which {text!r} has not", f"User:{text}")
+            tests.append(_matches(text, values))
     if (where := given.get("where")) is not None:
         if not callable(where):
             raise InvalidFilter("where", "a function of an exchange is expected, which says whether it is meant")

@@ -22,11 +22,15 @@ class AuthorizerSettings(NamedTuple):
 
 
 def authorizer_settings(given: Mapping[str, str]) -> AuthorizerSettings:
-    """Raises SettingsError with Kafka's words: a super user that is no principal."""
+    """Raises SettingsError, in Kafka's words and with what to write: a super user that is no principal."""
     users = [user.strip() for user in given.get(SUPER_USERS, "").split(";")]
     for user in users:
         kind, colon, _ = user.partition(":")
         if user and not (kind and colon):
-            raise SettingsError(f"expected a string in format principalType:principalName but got {user}", SUPER_USERS)
+            raise SettingsError(
+                f"{SUPER_USERS}: expected a string in format principalType:principalName but got {user}: write "
+                f"User:{user.lstrip(':')}",
+                SUPER_USERS,
+            )
     allows = given.get(ALLOWS_WITHOUT_ACLS, "").strip().lower() == "true"
     return AuthorizerSettings(tuple(user for user in users if user), allows)

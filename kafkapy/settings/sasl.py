@@ -130,10 +130,15 @@ def mechanism_settings(settings: Settings, listener_name: str, mechanism: str) -
     own = tuple(module for module in modules if module.name == wanted)
     if not own:
         found = ", ".join(shortened(module.name) for module in modules)
-        raise SettingsError(
-            f"{setting} has login module {found}, a Java class that cannot be run for {mechanism}: write {wanted}",
-            setting,
-        )
+        if all(module.name in MODULES.values() for module in modules):
+            beside = f", only {found}" if found else ""
+            todo = f"add `{wanted} required;` to the section" if setting == JAAS_FILE else f"write {wanted}"
+            told = f"{setting} has no login module for {mechanism} of listener {listener_name}{beside}: {todo}"
+        else:
+            told = (
+                f"{setting} has login module {found}, a Java class that cannot be run for {mechanism}: write {wanted}"
+            )
+        raise SettingsError(told, setting)
     handler = str(settings.listener_value(listener_name, HANDLER, mechanism) or "")
     if handler and handler not in HANDLERS.get(mechanism, frozenset()):
         name = next(

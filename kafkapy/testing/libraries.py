@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Self
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 from kafkapy.nearest import did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kafkapy.testing.kafka import Kafka
 
 FLUSH_SECONDS = 10
@@ -17,13 +20,17 @@ PACKAGES = {"confluent-kafka": "confluent_kafka", "kafka-python": "kafka", "aiok
 """In the order in which they are chosen."""
 
 
+WHO = ("user", "mechanism", "certificate")
+"""Of every library: as which user a client connects. None of them has a setting of such a name."""
+
+
 class Clients(ExitStack):
     """Makes clients of one library, which are closed at the end of the block."""
 
-    def __init__(self, library: str, config: dict[str, object]) -> None:
-        """`config`: what it needs to connect."""
+    def __init__(self, library: str, config_for: Callable[..., dict[str, object]]) -> None:
+        """`config_for`: what it needs to connect, and to be one of WHO."""
         super().__init__()
-        self._config = config
+        self._config_for = config_for
         self._package: Any = import_module(PACKAGES[library])
         self.not_closable: set[str] = set()
         """The client ids of those that the library closes with their object, which a failed test's report keeps."""
@@ -31,6 +38,10 @@ class Clients(ExitStack):
     def __enter__(self) -> Self:
         super().__enter__()
         return self
+
+    def _config_of(self, settings: dict[str, Any]) -> dict[str, object]:
+        """What a client needs to connect as who it is to be, which is taken out of its settings."""
+        return self._config_for(**{name: settings.pop(name) for name in WHO if name in settings})
 
     def producer(self, **settings: Any) -> Any:
         raise NotImplementedError
@@ -46,14 +57,14 @@ class ConfluentKafka(Clients):
     """Settings in librdkafka's words with `_` for `.` (`enable_auto_commit=False`), callbacks in the package's own."""
 
     def producer(self, **settings: Any) -> Any:
-        config = {**self._config, **_dotted(settings)}
+        config = {**self._config_of(settings), **_dotted(settings)}
         producer = self._package.Producer(config)
         self.callback(self._end_producer, producer, config)
         return producer
 
     def consumer(self, *topics: str, group_id: str | None = None, **settings: Any) -> Any:
         config = {
-            **self._config,
+            **self._config_of(settings),
             "auto.offset.reset": "earliest",
             "group.id": group_id or "kafkapy-test",
             **_dotted(settings),
@@ -65,7 +76,7 @@ class ConfluentKafka(Clients):
         return consumer
 
     def admin(self, **settings: Any) -> Any:
-        config = {**self._config, **_dotted(settings)}
+        config = {**self._config_of(settings), **_dotted(settings)}
         self._note_not_closable(config)
         admin = import_module("confluent_kafka.admin").AdminClient(config)
         self.callback(_let_go, admin)
@@ -94,18 +105,18 @@ class KafkaPython(Clients):
     """Settings in kafka-python's own words."""
 
     def producer(self, **settings: Any) -> Any:
-        producer = self._package.KafkaProducer(**{**self._config, **settings})
+        producer = self._package.KafkaProducer(**{**self._config_of(settings), **settings})
         self.callback(producer.close, 10)
         return producer
 
     def consumer(self, *topics: str, group_id: str | None = None, **settings: Any) -> Any:
-        config = {**self._config, "auto_offset_reset": "earliest", "group_id": group_id, **settings}
+        config = {**self._config_of(settings), "auto_offset_reset": "earliest", "group_id": group_id, **settings}
         consumer = self._package.KafkaConsumer(*topics, **config)
         self.callback(consumer.close)
         return consumer
 
     def admin(self, **settings: Any) -> Any:
-        admin = self._package.KafkaAdminClient(**{**self._config, **settings})
+        admin = self._package.KafkaAdminClient(**{**self._config_of(settings), **settings})
         self.callback(admin.close)
         return admin
 
@@ -114,14 +125,14 @@ class Aiokafka(Clients):
     """Settings in aiokafka's own words. The test starts its clients: `async with kafka_producer() as producer`."""
 
     def producer(self, **settings: Any) -> Any:
-        return self._package.AIOKafkaProducer(**{**self._config, **settings})
+        return self._package.AIOKafkaProducer(**{**self._config_of(settings), **settings})
 
     def consumer(self, *topics: str, group_id: str | None = None, **settings: Any) -> Any:
-        config = {**self._config, "auto_offset_reset": "earliest", "group_id": group_id, **settings}
+        config = {**self._config_of(settings), "auto_offset_reset": "earliest", "group_id": group_id, **settings}
         return self._package.AIOKafkaConsumer(*topics, **config)
 
     def admin(self, **settings: Any) -> Any:
-        return import_module("aiokafka.admin").AIOKafkaAdminClient(**{**self._config, **settings})
+        return import_module("aiokafka.admin").AIOKafkaAdminClient(**{**self._config_of(settings), **settings})
 
 
 _CLIENTS: dict[str, type[Clients]] = {
@@ -146,7 +157,7 @@ def clients_of(library: str, kafka: Kafka) -> Clients:
         )
     if find_spec(PACKAGES[library]) is None:
         raise ImportError(f"{library} is not installed")
-    return _CLIENTS[library](library, kafka.config_for(library))
+    return _CLIENTS[library](library, partial(kafka.config_for, library))
 
 
 def _dotted(settings: dict[str, Any]) -> dict[str, Any]:

@@ -57,7 +57,10 @@ class Users(NamedTuple):
         chosen = self.mechanisms[0] if mechanism is None else mechanism
         if chosen not in self.mechanisms:
             known = ", ".join(self.mechanisms)
-            raise ValueError(f"the cluster has not {chosen!r}{did_you_mean(chosen, self.mechanisms)}: {known}")
+            raise ValueError(
+                f"no user can log in by {chosen!r}{did_you_mean(chosen, self.mechanisms)}: give it to mechanisms=, "
+                f"which has {known}"
+            )
         return ClientLogin(chosen, name, self.passwords[name])
 
 

@@ -6,12 +6,13 @@ import sys
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
+from kafkapy.client.acls import ALL, SUPPORTED
 from kafkapy.client.errors import ClientError
 from kafkapy.tools.tool_parser import add_client_settings_arguments, add_ignored, run_tool
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from kafkapy.client.acls import Acl, AclFilter
     from kafkapy.client.cluster import Cluster
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 FAILED = "Error while executing ACL command: "
 CLUSTER_NAME = "kafka-cluster"
 EVERY_HOST = "*"
-ALL = "ALL"
 _FLAGS = {
     "topic": "TOPIC",
     "group": "GROUP",
@@ -28,19 +28,8 @@ _FLAGS = {
     "user_principal": "USER",
 }
 """Flags, and Kafka's names of the types of resources that they are about; `--cluster` has no name."""
-_SUPPORTED: Mapping[str, Sequence[str]] = {
-    "TOPIC": (*("READ", "WRITE", "CREATE", "DESCRIBE", "DELETE", "ALTER", "DESCRIBE_CONFIGS", "ALTER_CONFIGS"), ALL),
-    "GROUP": ("READ", "DESCRIBE", "DELETE", "DESCRIBE_CONFIGS", "ALTER_CONFIGS", ALL),
-    "CLUSTER": (
-        *("CREATE", "CLUSTER_ACTION", "DESCRIBE_CONFIGS", "ALTER_CONFIGS", "IDEMPOTENT_WRITE", "ALTER", "DESCRIBE"),
-        ALL,
-    ),
-    "TRANSACTIONAL_ID": ("DESCRIBE", "WRITE", "TWO_PHASE_COMMIT", ALL),
-    "DELEGATION_TOKEN": ("DESCRIBE", ALL),
-    "USER": ("CREATE_TOKENS", "DESCRIBE_TOKENS", ALL),
-}
 _PATTERNS = {"ANY": 1, "MATCH": 2, "LITERAL": 3, "PREFIXED": 4}
-_OPERATIONS = {name.replace("_", "").lower(): name for names in _SUPPORTED.values() for name in names}
+_OPERATIONS = {name.replace("_", "").lower(): name for names in SUPPORTED.values() for name in names}
 _NO_RESOURCE = (
     "You must provide at least one resource: --topic <topic> or --cluster or --group <group> or --delegation-token "
     "<Delegation Token ID>"
@@ -241,8 +230,8 @@ def _operations_of_roles(arguments: argparse.Namespace, kind: str) -> list[str] 
 def _asked_operations(arguments: argparse.Namespace, kind: str) -> list[str]:
     """Raises ClientError: one is none, or not of this type of resource."""
     asked = [_OPERATIONS.get(text.replace("-", "").replace("_", "").lower(), "") for text in arguments.operation]
-    if any(operation not in _SUPPORTED[kind] for operation in asked):
-        raise ClientError(f"ResourceType {kind} only supports operations [{', '.join(_SUPPORTED[kind])}]")
+    if any(operation not in SUPPORTED[kind] for operation in asked):
+        raise ClientError(f"ResourceType {kind} only supports operations [{', '.join(SUPPORTED[kind])}]")
     return list(dict.fromkeys(asked)) or [ALL]
 
 

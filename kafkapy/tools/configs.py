@@ -140,18 +140,19 @@ def _describe(arguments: argparse.Namespace, cluster: Cluster) -> int:
         kind = "All" if arguments.all else "Dynamic"
         print(f"Default configs for {words} in the cluster are:" if is_default else f"{kind} configs for {words} are:")
         for config in configs:
-            print(f"  {config.name}={_shown(config)} sensitive={str(config.is_sensitive).lower()} {_synonyms(config)}")
+            sensitive = f"sensitive={str(config.is_sensitive).lower()}"
+            print(f"  {config.name}={_shown(config.value)} {sensitive} {_synonyms(config)}")
     return 0
 
 
-def _shown(config: DescribeConfigsResourceResult) -> str:
-    return "null" if config.value is None else config.value
+def _shown(value: str | None) -> str:
+    return "null" if value is None else value
 
 
 def _synonyms(config: DescribeConfigsResourceResult) -> str:
     from kafkapy.client.configs import SOURCES
 
-    told = [f"{SOURCES.get(one.source, 'UNKNOWN')}:{one.name}={one.value}" for one in config.synonyms]
+    told = [f"{SOURCES.get(one.source, 'UNKNOWN')}:{one.name}={_shown(one.value)}" for one in config.synonyms]
     return f"synonyms={{{', '.join(told)}}}"
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from kafkapy.tools import main as tool
 from tests.cli.conftest import Kafkapy
 
 
@@ -70,3 +73,17 @@ def test_refusals(kafkapy: Kafkapy, topic: str) -> None:
 def test_whose_settings_must_be_said(kafkapy: Kafkapy) -> None:
     assert kafkapy("configs", "describe").exit_code == 2
     assert kafkapy("configs", "describe", "--topic", "a", "--broker", "1").exit_code == 2
+
+
+def test_kafkas_tool_writes_null_for_a_secret_wherever_it_stands(
+    bootstrap: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Apache Kafka's tool does so for the value and for what it is made from."""
+    where = ["--bootstrap-server", bootstrap, "--entity-type", "brokers", "--entity-name", "1"]
+    secret = "listener.name.plaintext.ssl.key.password=secret"
+    assert tool(["kafka-configs", "--alter", "--add-config", secret, *where]) == 0
+    capsys.readouterr()
+    assert tool(["kafka-configs", "--describe", *where]) == 0
+    name = secret.partition("=")[0]
+    assert f"{name}=null sensitive=true synonyms={{DYNAMIC_BROKER_CONFIG:{name}=null}}" in capsys.readouterr().out
+    assert tool(["kafka-configs", "--alter", "--delete-config", name, *where]) == 0

@@ -110,7 +110,11 @@ def test_a_directory_is_formatted_once(tmp_path: Path, capsys: pytest.CaptureFix
         "data in your data directories."
     )
     assert main(["format", "-t", "one", "-g", *where]) == 0
-    assert capsys.readouterr().out == "All of the log directories are already formatted.\n"
+    assert capsys.readouterr() == ("All of the log directories are already formatted.\n", "")
+    user = ["--add-scram", "SCRAM-SHA-256=[name=admin,password=secret]"]
+    assert refused(capsys, *user, *where).endswith("`kafkapy users add` does, as a client that may log in already")
+    assert main(["format", "-g", *user, *where]) == 0
+    assert capsys.readouterr().err.startswith("--add-scram makes users with a new directory only: ")
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 

@@ -57,7 +57,11 @@ def test_wrong_quotas_are_one_line(kafkapy: Kafkapy) -> None:
         (("set", "producer_byte_rate=5"), "say whose quotas"),
         (("set", "producer_byte_rate=5", "--user", "a", "--user", "b"), "--user is given more than once"),
         (("set", "producer_byte_rate=much", "--user", "a"), "'much' is not a number"),
-        (("set", "no_such_rate=5", "--user", "a"), "Invalid configuration key no_such_rate"),
+        (
+            ("set", "no_such_rate=5", "--user", "a"),
+            "Invalid configuration key no_such_rate (INVALID_REQUEST): there are producer_byte_rate, ",
+        ),
+        (("delete", "producer_byte_rat", "--user", "a"), "(did you mean 'producer_byte_rate'?)"),
         (("set", "connection_creation_rate=5", "--ip", "no such"), "not a valid IP or resolvable host"),
         (("set", "producer_byte_rate=-1", "--user-default"), "must be greater than 0"),
     ):
@@ -110,7 +114,9 @@ def test_acls_are_added_listed_and_removed(run: Kafkapy, authorized_broker: str,
     (entry,) = json.loads(acls("list", "--deny", "User:*", "--json").out)
     assert (entry["resource_name"], entry["pattern"], entry["operation"]) == (topic, "prefixed", "all")
     refused = acls("add", "--allow", "nobody", "--cluster", "-o", "alter")
-    assert "Could not parse principal" in refused.err
+    assert refused.err == "kafkapy acls add: 'nobody' is no principal: write User:nobody\n"
+    refused = acls("add", "--allow", "User:a", "--group", topic, "-o", "read", "-o", "write")
+    assert "'write' has no meaning for a group: it has read, describe, delete" in refused.err
     assert acls("remove").err.endswith("say which ACLs, or --all\n")
     removed = acls("remove", "--allow", "User:a", "-o", "read")
     assert removed.lines == [f"allow User:a from 10.0.0.0/8 to read topic {topic!r}", "1 ACL removed"]
@@ -145,6 +151,21 @@ def test_who_may_not_see_settings_makes_a_topic_all_the_same(run: Kafkapy, autho
     assert f"topic {topic!r}: no ACL allows this user to do it, or one denies it: see `kafkapy acls`" in refused.err
 
 
+def test_who_may_not_see_settings_sees_all_else_of_a_topic(run: Kafkapy, authorized_broker: str, topic: str) -> None:
+    where = ("-b", authorized_broker)
+    assert run("topics", "create", topic, *where).exit_code == 0
+    assert run("acls", "add", "--allow", "User:ANONYMOUS", "--topic", topic, "-o", "describe", *where).exit_code == 0
+    described = run("topics", "describe", topic, *where)
+    assert (described.exit_code, described.err) == (0, "")
+    assert "no ACL allows this user to describe-configs" in described.lines[1]
+    assert described.lines[2].startswith("PARTITION")
+    (entry,) = json.loads(run("topics", "describe", topic, "--json", *where).out)
+    assert (entry["configs"], len(entry["partitions"])) == (None, 1)
+    assert "all replicas in sync" in run("cluster", "describe", *where).out
+    refused = run("configs", "describe", "--topic", topic, *where)
+    assert refused.err.endswith("or one denies it: see `kafkapy acls` (TOPIC_AUTHORIZATION_FAILED)\n")
+
+
 def test_a_listener_with_sasl_wants_settings(run: Kafkapy, tmp_path: Path) -> None:
     file = tmp_path / "client.properties"
     oidc = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "OAUTHBEARER"}
@@ -159,6 +180,19 @@ def test_a_listener_with_sasl_wants_settings(run: Kafkapy, tmp_path: Path) -> No
             "cannot ask sasl.oauthbearer.token.endpoint.url"
             in run("topics", "list", "--command-config", str(file), *where).err
         )
+    with Kafka(users={"alice": "secret"}, tls=True) as kafka:
+        login = ("security.protocol", "sasl.mechanism", "sasl.jaas.config")
+        config = {name: value for name, value in kafka.config_for("java").items() if name not in login}
+        encrypted = tmp_path / "encrypted.properties"
+        encrypted.write_text("".join(f"{name}={value}\n" for name, value in config.items()) + "security.protocol=SSL\n")
+        plain = tmp_path / "plain.properties"
+        config = {**kafka.config_for("java"), "security.protocol": "SASL_PLAINTEXT"}
+        plain.write_text("".join(f"{name}={value}\n" for name, value in config.items()))
+        where = ("-b", kafka.bootstrap_servers, "--timeout", "0.3")
+        bare = run("topics", "list", "--command-config", str(plain), *where)
+        assert "give it security.protocol=SASL_SSL and ssl.truststore.*" in bare.err
+        bare = run("topics", "list", "--command-config", str(encrypted), *where)
+        assert "give it security.protocol=SASL_SSL, sasl.mechanism and sasl" in bare.err
 
 
 def test_the_log_says_why_scram_is_refused_and_the_client_does_not_know(run: Kafkapy, tmp_path: Path) -> None:
@@ -176,6 +210,7 @@ def test_the_log_says_why_scram_is_refused_and_the_client_does_not_know(run: Kaf
     assert "user='alice'" in of_alice
     assert of_alice.endswith("reason='wrong password'")
     assert "this user has no credentials for SCRAM-SHA-256: make them with kafkapy users add" in of_carol
+    assert of_carol.endswith("or those of the first user with kafkapy format --add-scram'"), "the line is not cut"
     assert len({line.partition(" refuses ")[2] for line in told}) == 1, "who guesses does not learn which it was"
 
 

@@ -97,7 +97,7 @@ def test_what_is_wrong_is_told_in_one_line(run: Kafkapy, secure: Secure, tmp_pat
         ),
         (
             ["--command-config", str(other / "client.properties")],
-            "ssl.truststore.location must have the certificate of its authority",
+            ": self-signed certificate in certificate chain: ssl.truststore.location must have the certificate of its",
         ),
         (
             ["--command-config", secure.settings("alice", ssl_keystore_location=str(other / "client.pem"))],

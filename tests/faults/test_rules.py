@@ -80,6 +80,7 @@ WRONG: list[tuple[dict[str, object], str, str, str | None]] = [
     ({"api": "Produce", "black_hole": "before", "answer_delay_ms": 5}, "answer_delay_ms", "no answer is sent", None),
     ({"delay_ms": 5, "nth": 2, "every": 2}, "every", "does not go with nth", None),
     # what could never match
+    ({"principal": "alice", "delay_ms": 1}, "principal", "has a type in front", "User:alice"),
     ({"api": "Produce", "group": "g", "error": 1}, "group", "is not about a group", None),
     ({"api": "Heartbeat", "topic": "t", "error": 1}, "topic", "is not about topics", None),
     ({"api": "JoinGroup", "partition": 1, "error": 1}, "partition", "is not about partitions", None),

@@ -207,6 +207,7 @@ async def test_filters(tmp_path: Path) -> None:
         (-1, {}, "api: -1 is no API key"),
         (None, {"topics": "a"}, "topics: there is no such filter: there are api, client, topic, .* 'topic'"),
         (None, {"node": "1"}, "node: a number is expected, not '1'"),
+        (None, {"principal": "alice"}, "principal: a principal has a type in front, .*did you mean 'User:alice'"),
         (None, {"client": 1}, "client: a text is expected, not 1"),
         (None, {"outcome": "answerd"}, "outcome: it is one of answered, .*did you mean 'answered'"),
         (None, {"where": "x"}, "where: a function of an exchange is expected"),

@@ -10,6 +10,7 @@ import trio
 
 from kafkapy.cli import main
 from kafkapy.recording import Recording
+from kafkapy.testing import Kafka
 from kafkapy_wire.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
 from tests.shell.running_node import connect, port_of, running_node, trio_test
 
@@ -44,6 +45,24 @@ def test_a_session_at_two_brokers(tmp_path: Path, capsys: pytest.CaptureFixture[
             assert await trio.to_thread.run_sync(main, [*arguments, *ignoring]) == 0
 
     run()
+
+
+def test_a_session_at_a_broker_with_tls_and_logins(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each connection of the session logs in as --command-config says; the logins that were recorded are left out."""
+    session = tmp_path / "session.jsonl"
+    file = tmp_path / "alice.properties"
+    with Kafka(users={"alice": "secret"}, tls=True, topics={"orders": 1}) as kafka:
+        config = kafka.config_for("java", user="alice")
+        file.write_text("".join(f"{name}={value}\n" for name, value in config.items()))
+        secured = ["-b", kafka.bootstrap_servers, "--command-config", str(file)]
+        assert main(["topics", "describe", "orders", *secured]) == 0
+        kafka.recorded().write_json_lines(session)
+        assert "SaslAuthenticate" in session.read_text()
+        capsys.readouterr()
+        assert main(["replay", str(session), *secured]) == 0
+        assert capsys.readouterr().out.endswith(": no difference\n")
+        assert main(["replay", str(session), "-b", kafka.bootstrap_servers, "--timeout", "0.2"]) == 1
+        assert "give them with --command-config FILE" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,11 @@ def test_what_would_let_nobody_or_others_in_is_refused(given: dict[str, str], to
     [
         (b"", "the file has no section 'KafkaServer' or 'clients.KafkaServer', which listener CLIENTS needs for PLAIN"),
         (b"KafkaServer {", "the file is not valid: section KafkaServer has no closing brace"),
-        (b"KafkaServer { };", "java.security.auth.login.config has login module"),
+        (b"KafkaServer { };", "java.security.auth.login.config has no login module for PLAIN of listener CLIENTS: add"),
+        (
+            b"KafkaServer { org.apache.kafka.common.security.scram.ScramLoginModule required; };",
+            f"has no login module for PLAIN of listener CLIENTS, only {SCRAM}: add `{PLAIN} required;` to the section",
+        ),
         (b"KafkaServer", "the file is not valid: '{' is missing after the name of section KafkaServer"),
         (b"KafkaServer { a required; }", "the file is not valid: ';' is missing after the closing brace"),
         (b"A {}; A {};", "the file is not valid: there are two sections A"),

@@ -145,7 +145,7 @@ REFUSALS = [
     ({"authorizer.class.name": "com.acme.Authorizer"}, "Java classes cannot be run"),
     (
         {"authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer", "super.users": "admin"},
-        "expected a string in format principalType:principalName but got admin",
+        "super.users: expected a string in format principalType:principalName but got admin: write User:admin",
     ),
     ({"create.topic.policy.class.name": "com.acme.Policy"}, "Java classes cannot be run"),
     ({"alter.config.policy.class.name": "com.acme.Policy"}, "Java classes cannot be run"),

@@ -137,6 +137,15 @@ def test_wrong_usage_has_kafkas_exit_code_and_one_line(
     assert captured.err.count("\n") == 1
 
 
+def test_kafkas_tools_of_groups_are_known_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    """Not that there is no such tool, with another one to try that is not provided either."""
+    for kind in ("share", "streams"):
+        assert main([f"kafka-{kind}-groups", "--list"]) == 1
+        assert capsys.readouterr().err == f"kafka-{kind}-groups is not provided: use `kafkapy groups`\n"
+    assert main(["kafka-console-share-consumer.sh", "--topic", "orders"]) == 1
+    assert capsys.readouterr().err.endswith("use `kafkapy consume --share`\n")
+
+
 @pytest.mark.parametrize("name", [name for name, module in TOOLS.items() if module == "not_provided"])
 def test_a_tool_that_is_not_provided_says_so(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([f"{name}.sh", "--list", "--bootstrap-server", "x:1"]) == 1
