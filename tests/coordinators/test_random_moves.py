@@ -34,8 +34,8 @@ from kafkapy_wire.messages.txn_offset_commit import (
 )
 from kafkapy_wire.records import ControlRecordType, read_control_record_type
 from tests.coordinators.group_lab import SUBSCRIPTION
-from tests.coordinators.test_two_brokers import GROUP, ID, LAST_PRODUCE_BY_NAME, NONE, Producer, name_in
 from tests.coordinators.two_brokers import BOTH, DATA_TOPIC, PARTITION_COUNTS, Fate, TwoBrokers, begin
+from tests.coordinators.two_brokers_producer import GROUP, ID, LAST_PRODUCE_BY_NAME, NONE, Producer, name_in
 
 STEPS = 600
 TRIES_AT_REST = 4
