@@ -10,7 +10,7 @@ class NotInstalled(ImportError):
 
 
 class UnreadablePkcs12(ValueError):
-    """The password is wrong, or the file is not PKCS #12: the format does not tell which."""
+    """The password is wrong, or the file is not PKCS #12 that the library reads: the format does not tell which."""
 
 
 class Pkcs12Store(NamedTuple):
@@ -25,12 +25,13 @@ class Pkcs12Store(NamedTuple):
 def read(data: bytes, password: str) -> Pkcs12Store:
     """Raises NotInstalled, UnreadablePkcs12."""
     try:
+        from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
     except ImportError as error:
         raise NotInstalled(str(error)) from None
     try:
         store = pkcs12.load_pkcs12(data, password.encode("utf-8"))
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:  # a curve that the library does not know, for one
         raise UnreadablePkcs12(str(error)) from None
     others = tuple(one.certificate.public_bytes(Encoding.DER) for one in store.additional_certs)
     if store.key is None or store.cert is None:
