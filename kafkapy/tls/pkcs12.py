@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+from kafkapy.tls import der
+from kafkapy.tls.certificate import Certificate
+from kafkapy.tls.der import MalformedDer
+
+_RSA_PSS: Final = "1.2.840.113549.1.1.10"
 
 
 class NotInstalled(ImportError):
@@ -39,4 +45,17 @@ def read(data: bytes, password: str) -> Pkcs12Store:
         return Pkcs12Store(None, (), (*own, *others))
     key = store.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     chain = (store.cert.certificate.public_bytes(Encoding.DER), *others)
-    return Pkcs12Store(key, chain, chain)
+    return Pkcs12Store(_of_kind(key, chain[0]), chain, chain)
+
+
+def _of_kind(key: bytes, certificate: bytes) -> bytes:
+    """The library turns a key for RSA-PSS alone into one for RSA, which OpenSSL does not take for its certificate."""
+    try:
+        algorithm = Certificate(certificate).key_algorithm
+        kind = der.object_identifier(der.parse(algorithm).children()[0].content)
+    except MalformedDer as error:
+        raise UnreadablePkcs12(str(error)) from None
+    if kind != _RSA_PSS:
+        return key
+    version, _, content, *others = der.parse(key).children()
+    return der.encoded(der.SEQUENCE, version.whole, algorithm, content.whole, *(each.whole for each in others))

@@ -230,6 +230,21 @@ def test_an_expired_signer_in_the_chain_is_told(tmp_path: Path, caplog: pytest.L
     assert line.startswith("ssl.keystore.location has the certificate of CN=old signer in its chain, which has expired")
 
 
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the key")
+def test_a_key_for_rsa_pss_alone_stays_one_in_pkcs12(tmp_path: Path) -> None:
+    key, crt, store = (str(tmp_path / name) for name in ("server.key", "server.crt", "server.p12"))
+    for command in (
+        f"genpkey -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048 -out {key}",
+        f"req -x509 -new -key {key} -subj /CN=server -days 2 -out {crt}",
+        f"pkcs12 -export -inkey {key} -in {crt} -out {store} -passout pass:changeit",
+    ):
+        subprocess.run(["openssl", *command.split()], check=True, capture_output=True)
+    given = {"ssl.keystore.location": store, "ssl.keystore.password": "changeit", "ssl.keystore.type": "PKCS12"}
+    found = listener_tls(given).key_store
+    assert found.certificate.subject == "CN=server"
+    assert found.key.split() == Path(key).read_text().split()
+
+
 PKCS12_OF_AN_UNKNOWN_CURVE = (
     "MIICgwIBAzCCAnwGCSqGSIb3DQEHAaCCAm0EggJpMIICZTCCAawGCSqGSIb3DQEHAaCCAZ0EggGZMIIBlTCCAZEGCyqGSIb3DQEM"
     "CgEDoIIBWTCCAVUGCiqGSIb3DQEJFgGgggFFBIIBQTCCAT0wgfygAwIBAgIUa+McgECi3hatCEkogspdobqmfl0wCgYIKoZIzj0E"
