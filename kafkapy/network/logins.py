@@ -44,7 +44,7 @@ class Logins:
     def guard(self, connection: Connection, dispatcher: Dispatcher) -> None:
         """Let nothing of a new connection's client through before it has authenticated."""
         client, clock = connection.client, self._node.clock
-        listener, buffers = self._listeners[client.listener_name]
+        _, buffers = self._listeners[client.listener_name]
         network = self._node.settings.now.network
 
         def authenticated(principal: KafkaPrincipal) -> None:
@@ -52,7 +52,10 @@ class Logins:
             timer.cancel()
 
         authenticator = Authenticator(
-            listener, clock, lambda: network.connection_failed_authentication_delay_ms, authenticated
+            lambda: self._listeners[client.listener_name][0],
+            clock,
+            lambda: network.connection_failed_authentication_delay_ms,
+            authenticated,
         )
         client.authenticator = authenticator
         gatekeeper = Gatekeeper(dispatcher, authenticator, client, self._complaints, connection.serve_by)
@@ -64,7 +67,7 @@ class Logins:
         client.when_closed(timer.cancel)
 
     def _follow_settings(self, _settings: Settings) -> None:
-        """New connections meet the mechanisms, users and bounds that hold now."""
+        """New logins, also those that are authentications again, meet the mechanisms, users and bounds of now."""
         for name in self._listeners:
             try:
                 self.open(name)

@@ -19,7 +19,16 @@ _UTC_YEARS: Final = 50  # RFC 5280: a year of two digits below it is in this cen
 class Certificate:
     """An X.509 certificate. Its signature is not looked at."""
 
-    __slots__ = ("alternative_names", "encoded", "issuer", "not_after", "not_before", "rsa_bits", "subject")
+    __slots__ = (
+        "alternative_names",
+        "encoded",
+        "issuer",
+        "key_algorithm",
+        "not_after",
+        "not_before",
+        "rsa_bits",
+        "subject",
+    )
 
     def __init__(self, encoded: bytes) -> None:
         """From DER. Raises MalformedDer."""
@@ -38,6 +47,8 @@ class Certificate:
         self.subject = name_text(subject)
         """The distinguished name as RFC 2253 writes it, and Java's X500Principal."""
         self.issuer = name_text(issuer)
+        self.key_algorithm = key.children()[0].whole
+        """What the key is for, as DER."""
         self.rsa_bits = _rsa_bits(key)
         """The length of the modulus; 0 if the key is of another kind."""
         extensions = next((each for each in others if each.tag == _EXTENSIONS_TAG), None)

@@ -442,6 +442,35 @@ async def test_who_authenticates_again_stays_the_same(tmp_path: Path, caplog: py
 
 
 @trio_test
+async def test_who_was_removed_cannot_authenticate_again(tmp_path: Path) -> None:
+    """Nor by a mechanism that is not enabled any more; who was not goes on, also with another password."""
+    name, broker = f"{PREFIX}.plain.sasl.jaas.config", "1"
+    async with (
+        node_with_logins(
+            tmp_path, connections_max_reauth_ms="10000", connection_failed_authentication_delay_ms="0"
+        ) as node,
+        connect(node) as client,
+        connect(node) as other,
+        connect(node) as third,
+    ):
+        await log_in(client)
+        await log_in(third)
+        await log_in(other, "bob", "b")
+        await other.alter_config(BROKER, broker, name, f'{PLAIN} required user_bob="new";')
+        await handshake(client)
+        assert (await token(client, b"\0alice\0secret")).error_code == ErrorCode.SASL_AUTHENTICATION_FAILED
+        assert await client.closed_by_broker()
+        await log_in(other, "bob", "new")
+        assert await is_served(other)
+        await other.alter_config(BROKER, broker, f"{PREFIX}.sasl.enabled.mechanisms", "SCRAM-SHA-256")
+        answer = await handshake(third)
+        assert (answer.error_code, answer.mechanisms) == (
+            ErrorCode.UNSUPPORTED_SASL_MECHANISM,
+            ["SCRAM-SHA-256"],
+        )
+
+
+@trio_test
 async def test_one_mechanism_may_have_sessions_of_its_own(tmp_path: Path) -> None:
     own = {"listener_name_sasl_plaintext_plain_connections_max_reauth_ms": "5000"}
     async with node_with_logins(tmp_path, connections_max_reauth_ms="10000", **own) as node, connect(node) as client:

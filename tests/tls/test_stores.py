@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from base64 import b64decode
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -227,6 +228,49 @@ def test_an_expired_signer_in_the_chain_is_told(tmp_path: Path, caplog: pytest.L
     listener_tls({**given, "ssl.keystore.location": str(path)})
     (line,) = [record.getMessage() for record in caplog.records]
     assert line.startswith("ssl.keystore.location has the certificate of CN=old signer in its chain, which has expired")
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the key")
+def test_a_key_for_rsa_pss_alone_stays_one_in_pkcs12(tmp_path: Path) -> None:
+    key, crt, store = (str(tmp_path / name) for name in ("server.key", "server.crt", "server.p12"))
+    for command in (
+        f"genpkey -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048 -out {key}",
+        f"req -x509 -new -key {key} -subj /CN=server -days 2 -out {crt}",
+        f"pkcs12 -export -inkey {key} -in {crt} -out {store} -passout pass:changeit",
+    ):
+        subprocess.run(["openssl", *command.split()], check=True, capture_output=True)
+    given = {"ssl.keystore.location": store, "ssl.keystore.password": "changeit", "ssl.keystore.type": "PKCS12"}
+    found = listener_tls(given).key_store
+    assert found.certificate.subject == "CN=server"
+    assert found.key.split() == Path(key).read_text().split()
+
+
+PKCS12_OF_AN_UNKNOWN_CURVE = (
+    "MIICgwIBAzCCAnwGCSqGSIb3DQEHAaCCAm0EggJpMIICZTCCAawGCSqGSIb3DQEHAaCCAZ0EggGZMIIBlTCCAZEGCyqGSIb3DQEM"
+    "CgEDoIIBWTCCAVUGCiqGSIb3DQEJFgGgggFFBIIBQTCCAT0wgfygAwIBAgIUa+McgECi3hatCEkogspdobqmfl0wCgYIKoZIzj0E"
+    "AwIwDDEKMAgGA1UEAwwBYjAgFw0yNjExMjkwMzM1MzZaGA8yMTI2MTEwNTAzMzUzNlowDDEKMAgGA1UEAwwBYjBAMBAGByqGSM49"
+    "AgEGBSuBBAABAywABATmzXnT2UlcHfEbCHTjDyU9I0CjyAEUHxPbDaEHRDTu9srJ1LNo0AA9IqNTMFEwHQYDVR0OBBYEFEmV7kjh"
+    "FS39lQFyi7xqiguDhfIzMB8GA1UdIwQYMBaAFEmV7kjhFS39lQFyi7xqiguDhfIzMA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0E"
+    "AwIDMAAwLQIVAVMWe0FaupSIxs7jUgPv/jOG60eCAhRICuaK6wTpg/gh6SY9DTBrLy3gBjElMCMGCSqGSIb3DQEJFTEWBBTohN3R"
+    "uRYzcqwU5baTwd6q4m7FWjCBsgYJKoZIhvcNAQcBoIGkBIGhMIGeMIGbBgsqhkiG9w0BDAoBAaBlMGMCAQAwEAYHKoZIzj0CAQYF"
+    "K4EEAAEETDBKAgEBBBUAtxTWj6zUyEW+EqApG/nmvda7KN+hLgMsAAQE5s1509lJXB3xGwh04w8lPSNAo8gBFB8T2w2hB0Q07vbK"
+    "ydSzaNAAPSIxJTAjBgkqhkiG9w0BCRUxFgQU6ITd0bkWM3KsFOW2k8HequJuxVo="
+)
+"""Written by: openssl pkcs12 -export -keypbe NONE -certpbe NONE -nomac, with a key of the curve sect163k1."""
+
+
+def test_a_key_that_no_library_reads_is_told_and_never_a_traceback(tmp_path: Path) -> None:
+    """It would end a node that runs, when its key store is replaced by such a one."""
+    path = tmp_path / "store.p12"
+    path.write_bytes(b64decode(PKCS12_OF_AN_UNKNOWN_CURVE))
+    for which in ("keystore", "truststore"):
+        given = {
+            **server_settings(),
+            f"ssl.{which}.location": str(path),
+            f"ssl.{which}.password": "changeit",
+            f"ssl.{which}.type": "PKCS12",
+        }
+        assert f"ssl.{which}.password does not open {path}, or that file is damaged" in str(refusal(given))
 
 
 def test_the_chain_of_a_pkcs12_store_is_put_in_order(tmp_path: Path) -> None:

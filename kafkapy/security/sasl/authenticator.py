@@ -54,13 +54,17 @@ class State(Enum):
 class Authenticator:
     def __init__(
         self,
-        listener: SaslListener,
+        listener_now: Callable[[], SaslListener],
         clock: Clock,
         delay_ms: Callable[[], int],
         on_success: Callable[[KafkaPrincipal], None],
     ) -> None:
-        """`delay_ms`: connection.failed.authentication.delay.ms. `on_success` is called with who has authenticated."""
-        self._listener = listener
+        """`listener_now`: by the settings that hold when a login begins, so that a user who was removed cannot
+        authenticate again. `delay_ms`: connection.failed.authentication.delay.ms. `on_success` is called with who has
+        authenticated.
+        """
+        self._listener_now = listener_now
+        self._listener = listener_now()
         self._clock = clock
         self._delay_ms = delay_ms
         self._on_success = on_success
@@ -138,6 +142,7 @@ class Authenticator:
 
     def handshake(self, mechanism: str, version: int) -> SaslHandshakeResponse | Pending[SaslHandshakeResponse]:
         """The answer to SaslHandshake."""
+        self._listener = self._listener_now()
         enabled = self._listener.mechanisms
         if mechanism not in enabled:
             self._fail(LoginRefused(f"Unsupported SASL mechanism {mechanism}"))
