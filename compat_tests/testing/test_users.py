@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kafkapy.testing import Kafka
-from kafkapy.testing.libraries import clients_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,36 +132,6 @@ def test_a_cluster_with_users() -> None:
 def test_users_that_are_none_are_refused(arguments: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         Kafka(**arguments)
-
-
-@pytest.mark.parametrize("library", ["confluent-kafka", "kafka-python", "aiokafka"])
-def test_clients_of_the_fixtures_are_who_the_test_says(library: str) -> None:
-    """`user` and its kin are taken out of the settings, which the libraries would refuse."""
-    with (
-        Kafka(users={"alice": "a", "bob": "b"}, topics={"t": 1}, tls=True) as kafka,
-        clients_of(library, kafka) as clients,
-    ):
-        bob: dict[str, Any] = {"user": "bob", "mechanism": "SCRAM-SHA-512"}
-
-        async def with_aiokafka() -> None:
-            async with clients.producer(**bob) as producer:
-                await producer.send_and_wait("t", b"x")
-            await clients.consumer("t", certificate="bob", **bob).stop()
-
-        if library == "aiokafka":
-            asyncio.run(with_aiokafka())
-        else:
-            producer = clients.producer(**bob)
-            if library == "kafka-python":
-                producer.send("t", b"x").get(20)
-            else:
-                producer.produce("t", b"x")
-                assert producer.flush(20) == 0
-            clients.consumer("t", certificate="bob", **bob)
-        assert principals(kafka) == {"User:bob"}
-        if library != "aiokafka":  # whose clients have no connection, nor a loop, before they are started
-            with pytest.raises(ValueError, match="did you mean 'alice'"):
-                clients.admin(user="alise")
 
 
 def test_configurations_of_users_that_are_none_are_refused(kafka: Kafka) -> None:
