@@ -18,6 +18,7 @@ from kafkapy.clock import WallClock
 from kafkapy.errors import ShutdownError, StartupError
 from kafkapy.node import Node
 from kafkapy.settings import Settings
+from kafkapy.settings.errors import SettingsError
 from kafkapy_log.identity import read_identity
 from kafkapy_wire.uuid import random_uuid, uuid_text
 
@@ -35,6 +36,15 @@ logger = logging.getLogger("kafkapy.cluster")
 BROKER_LISTENER = "PLAINTEXT"
 CONTROLLER_LISTENER = "CONTROLLER"
 CONTROLLER_PORTS_FILE = "controller-ports"
+OWN_SETTINGS = {
+    "listeners": f"listener.security.protocol.map says what the two listeners speak, as in "
+    f"{BROKER_LISTENER}:SASL_SSL,{CONTROLLER_LISTENER}:SSL",
+    "controller.listener.names": f"it is {CONTROLLER_LISTENER}",
+    "node.id": "nodes have the numbers from 1 on",
+    "process.roles": "brokers are controllers, too, unless controllers of their own are asked for",
+    "controller.quorum.voters": "they are the controllers of this cluster",
+}
+"""What a cluster sets at each node, whatever was given, and what to do instead."""
 REPLICAS = 3
 """How many replicas topics have in a cluster that is large enough."""
 ELECTION_TIMEOUT_MS = 100
@@ -43,6 +53,13 @@ HEARTBEAT_INTERVAL_MS = 500
 SESSION_TIMEOUT_MS = 4_000
 """So long a killed broker is missed, and so long a cluster takes to come back that was killed as a whole: its brokers
 may register again only when their old sessions are over. Less would take a busy process for a dead one."""
+
+
+def check_none_is_own(names: Iterable[str]) -> None:
+    """Raises SettingsError: one is a cluster's own, so that it would have no effect."""
+    for name in names:
+        if name in OWN_SETTINGS:
+            raise SettingsError(f"{name} is set for each node: leave it out; {OWN_SETTINGS[name]}", name)
 
 
 class Member(NamedTuple):

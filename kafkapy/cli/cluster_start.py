@@ -146,9 +146,10 @@ def _serve(
 ) -> None:
     import trio
 
-    from kafkapy.cluster import Cluster, members_of
+    from kafkapy.cluster import Cluster, check_none_is_own, members_of
     from kafkapy.settings.sources import collect_settings
 
+    check_none_is_own(override.partition("=")[0].strip() for override in arguments.override)
     given = collect_settings(overrides=arguments.override)
     faults = faults_from_start(arguments)
     control = control_from_start(arguments, faults)

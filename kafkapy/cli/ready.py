@@ -172,6 +172,10 @@ def _lines_of_cluster(cluster: Cluster, control_url: str | None) -> list[str]:
         rack = "" if member.rack is None else f" in rack {member.rack}"
         kept = f", data in {_directories(node)}" if node.kept else ""
         lines.append(f"node {member.node_id} ({member.roles}){rack}: {listeners}{kept}")
+    broker = next(member for member in cluster.members if "broker" in member.roles)
+    told = cluster.nodes[broker.node_id].settings.now.listeners[0]
+    if told.has_tls or told.has_sasl:
+        lines.append(f"clients need security.protocol={told.security_protocol}")
     if control_url is not None:
         lines.append(control_line(control_url))
     return lines

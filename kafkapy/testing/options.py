@@ -96,12 +96,14 @@ def strict_names(strict: object) -> tuple[str, ...]:
 
 
 def check_settings(settings: Mapping[str, str]) -> None:
-    """Raises ValueError: one is misspelt. Apache Kafka starts without it."""
+    """Raises ValueError: one is misspelt, and Apache Kafka starts without it; or it is the cluster's own."""
+    from kafkapy.cluster import check_none_is_own
     from kafkapy.settings.sources import is_known, nearest_setting
 
     for name in settings:
         if not is_known(name) and (meant := nearest_setting(name, SIMILARITY)):
             raise ValueError(f"there is no setting {name!r} of a broker (did you mean {meant!r}?)")
+    check_none_is_own(settings)
 
 
 def check_topics(topics: object) -> None:

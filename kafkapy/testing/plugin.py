@@ -199,7 +199,7 @@ def _clients(request: pytest.FixtureRequest, kafka: Kafka) -> Any:
         clients = clients_of(library, kafka)
     except (ValueError, ImportError) as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
-    for used in request.node.stash[_used_key]:
+    for used in request.node.stash.get(_used_key, ()):  # none where the test has a fixture `kafka` of its own
         used.clients.append(clients)
     return clients
 

@@ -122,6 +122,47 @@ def test_the_certificate_must_be_for_the_host(run: Kafkapy, secure: Secure) -> N
     assert run("topics", "list", "-b", strange, "--command-config", file).exit_code == 0
 
 
+def test_a_cluster_in_one_process_has_tls_and_logins(run: Kafkapy, secure: Secure, tmp_path: Path) -> None:
+    """By the map of protocols: the listeners are the command's, and giving others is refused, not passed over."""
+    plain = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+    store, authority = secure.directory / "server.pem", secure.directory / "ca.crt"
+    trusted = f"ssl.truststore.type=PEM\nssl.truststore.location={authority}\n"
+    given = (
+        f"ssl.keystore.type=PEM\nssl.keystore.location={store}\n{trusted}"
+        "listener.security.protocol.map=PLAINTEXT:SASL_SSL,CONTROLLER:SSL\n"
+        "listener.name.controller.ssl.client.auth=required\n"
+        "sasl.enabled.mechanisms=PLAIN\nsasl.mechanism.inter.broker.protocol=PLAIN\n"
+        f'listener.name.plaintext.plain.sasl.jaas.config={plain} username="b" password="p" user_b="p" user_alice="s";\n'
+        "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n"
+        "super.users=User:b;User:CN=server"
+    )
+    client = tmp_path / "alice.properties"
+    login = f'sasl.mechanism=PLAIN\nsasl.jaas.config={plain} username="alice" password="s";\n'
+    client.write_text(f"security.protocol=SASL_SSL\n{trusted}{login}")
+    start = [
+        "cluster",
+        "--nodes",
+        "2",
+        "--ephemeral",
+        "--port",
+        "0",
+        *(f"--override={line}" for line in given.split("\n")),
+    ]
+    refused = run(*start, "--override", "listeners=SASL_SSL://localhost:0")
+    assert refused.exit_code == 1
+    assert "listeners is set for each node: leave it out; listener.security.protocol.map says what" in refused.err
+    with ending(
+        subprocess.Popen([sys.executable, "-m", "kafkapy", *start], stdout=subprocess.PIPE, text=True)
+    ) as process:
+        assert process.stdout is not None
+        first, _, _, told = (process.stdout.readline() for _ in range(4))
+        assert told == "clients need security.protocol=SASL_SSL\n"
+        where = ("-b", first.split()[-1], "--command-config", str(client))
+        created = run("topics", "create", "orders", *where)
+        process.terminate()
+    assert "no ACL allows this user to do it" in created.err, "alice has logged in, and may do nothing"
+
+
 def test_certs_of_a_cluster(run: Kafkapy, tmp_path: Path) -> None:
     options = ["--server", "node1", "--server", "node2", "--host", "node.example", "--client", "a", "--json"]
     made = run("certs", str(tmp_path), *options, "--password", "secret", "--days", "9")

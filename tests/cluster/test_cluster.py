@@ -11,7 +11,7 @@ from shutil import rmtree
 import pytest
 import trio
 
-from kafkapy.cluster import Cluster, Member, members_of
+from kafkapy.cluster import OWN_SETTINGS, Cluster, Member, members_of
 from kafkapy.errors import StartupError
 from kafkapy.metadata.broker_lifecycle import BrokerLifecycle
 from kafkapy.network.listeners import bind
@@ -19,6 +19,7 @@ from kafkapy.node import Node
 from kafkapy.settings import Settings
 from kafkapy.settings.given import GivenTopic
 from kafkapy.settings.listeners import Listener
+from kafkapy.testing import Kafka
 from kafkapy_controller.image import PartitionImage
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.alter_partition_reassignments import (
@@ -553,3 +554,10 @@ async def reassign(client: Client, replicas: list[int] | None) -> None:
     )
     answer = await client.ask(request, AlterPartitionReassignmentsResponse)
     assert answer.responses[0].partitions[0].error_code == ErrorCode.NONE
+
+
+@pytest.mark.parametrize("name", OWN_SETTINGS)
+def test_what_a_cluster_sets_at_each_node_cannot_be_given(name: str) -> None:
+    """It would be passed over, and a cluster that was to have TLS would have none."""
+    with pytest.raises(ValueError, match=f"{name} is set for each node: leave it out; "):
+        Kafka(settings={name: "x"})
