@@ -164,16 +164,19 @@ def node_login(settings: Settings, listener_name: str, mechanism: str) -> NodeLo
     return NodeLoginSettings(mechanism, module, found.jaas_setting)
 
 
+INTER_BROKER: Final = "sasl.mechanism.inter.broker.protocol"
+
+
 def check_node_login(settings: Settings, listener_name: str, mechanism: str, name: str) -> None:
     """Raises SettingsError: this node could not log in at others. `name` is the setting that says the mechanism."""
     if mechanism not in MODULES:
         raise SettingsError(
             f"{name} is {shortened(mechanism)}, which is not served: write one of {', '.join(MODULES)}", name
         )
+    enabled = settings.listener_security(listener_name).sasl_enabled_mechanisms
     try:
         found = node_login(settings, listener_name, mechanism)
     except SettingsError as error:
-        enabled = settings.listener_security(listener_name).sasl_enabled_mechanisms
         if mechanism in enabled:
             raise
         raise SettingsError(  # often the default, GSSAPI, that nobody wants
@@ -181,6 +184,13 @@ def check_node_login(settings: Settings, listener_name: str, mechanism: str, nam
             f"write one of those there, or {error}",
             name,
         ) from None
+    if name == INTER_BROKER and mechanism not in enabled:
+        raise SettingsError(
+            f"requirement failed: {name} must be included in sasl.enabled.mechanisms when SASL is used for "
+            f"inter-broker communication: it is {mechanism}, and listener {listener_name} has "
+            f"{', '.join(map(shortened, enabled))}, so that brokers could not log in at one another",
+            name,
+        )
     if found.endpoint is not None or found.kerberos is not None:
         return
     try:

@@ -8,6 +8,7 @@ import pytest
 
 from kafkapy.settings import Settings, SettingsError
 from kafkapy.settings.node_login import NodeLoginSettings, TokenRefresh, node_login
+from kafkapy_wire.sasl.jaas import PLAIN_MODULE, SCRAM_MODULE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -172,3 +173,23 @@ def test_an_assertion_by_its_settings(tmp_path: Path) -> None:
     assert by_file is not None
     assert by_file.assertion is not None
     assert by_file.assertion.file == str(key)
+
+
+def test_brokers_do_not_lock_one_another_out() -> None:
+    """Neither in the file nor by a dynamic setting, as in Apache Kafka."""
+    modules = {
+        f"{INTERNAL}.plain.sasl.jaas.config": f'{PLAIN_MODULE} required username="n" password="p" user_n="p";',
+        f"{INTERNAL}.scram-sha-256.sasl.jaas.config": f'{SCRAM_MODULE} required username="n" password="p";',
+    }
+    given = {
+        **SEVERAL,
+        **modules,
+        "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256",
+        "sasl.mechanism.inter.broker.protocol": "PLAIN",
+    }
+    Settings(given, dynamic_broker={"sasl.mechanism.inter.broker.protocol": "SCRAM-SHA-256"})
+    told = "sasl.mechanism.inter.broker.protocol must be included in sasl.enabled.mechanisms"
+    assert told in str(refused({**given, "sasl.enabled.mechanisms": "SCRAM-SHA-256"}))
+    for name in ("sasl.enabled.mechanisms", f"{INTERNAL}.sasl.enabled.mechanisms"):
+        with pytest.raises(SettingsError, match=told):
+            Settings(given, dynamic_broker={name: "SCRAM-SHA-256"})
