@@ -5,6 +5,8 @@ v0 tokens follow as frames without a header   v1 tokens follow in SaslAuthentica
 Errors  UNSUPPORTED_SASL_MECHANISM  the listener does not have it; its mechanisms are in the answer, which comes after
                                     connection.failed.authentication.delay.ms and ends the connection
         ILLEGAL_SASL_STATE          the listener has no SASL, or the client has authenticated for good
+Differs: a client that authenticates again with a mechanism that the listener does not have is told so, too. Apache
+Kafka closes its connection without an answer.
 """
 
 from __future__ import annotations
