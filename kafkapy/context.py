@@ -103,6 +103,11 @@ class NodeContext:
         self.client_id: str | None = None
 
     @property
+    def is_asked_as_controller(self) -> bool:
+        """Whether its client has sent it to a controller itself (KIP-919)."""
+        return self.at_controller and not self.is_forwarded
+
+    @property
     def api_limits(self) -> ApiLimits | None:
         """What this client may use, if that is less than is served. Other nodes may use all."""
         if self.at_controller or self.client.software_name == NODE_SOFTWARE:

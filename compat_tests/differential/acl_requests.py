@@ -78,10 +78,53 @@ def wrong_acls_are_refused(peer: Peer) -> None:
         "an IPv6 block that is none": {"host": "fd00::/129"},
         "an IPv6 block without length": {"host": "fd00::/x"},
         "an IPv6 block of no address": {"host": "fd00::g/8"},
+        "unknown type": {"resource_type": 0},
+        "negative type": {"resource_type": -1},
+        "unknown operation": {"operation": 0},
+        "negative operation": {"operation": -1},
+        "unknown permission": {"permission_type": 0},
+        "unknown pattern": {"resource_pattern_type": 0},
+        "a principal without type": {"principal": ":a"},
+        "a principal without name": {"principal": "User"},
+        "a name of a host": {"host": "localhost"},
+        "a prefix of the cluster": {
+            "resource_type": ResourceType.CLUSTER,
+            "resource_name": "kafka-cluster",
+            "resource_pattern_type": PatternType.PREFIXED,
+        },
+        "an operation of clusters": {"operation": AclOperation.IDEMPOTENT_WRITE},
+        "an operation of tokens": {"operation": AclOperation.DESCRIBE_TOKENS},
+        "a user without type": {"resource_type": ResourceType.USER, "resource_name": "a"},
+        "a name of many lines": {"resource_name": "a\nb"},
+        "a prefix of everything": {"resource_name": "*", "resource_pattern_type": PatternType.PREFIXED},
+        "a group": {"principal": "Group:a"},
+        "a user without name": {"principal": "User:"},
+        "a name with colons": {"principal": "User:a:b=c,d"},
+        "spaces": {"principal": " User:a", "host": " 10.0.0.1"},
         "all wrong": {"resource_type": ResourceType.ANY, "operation": AclOperation.ANY, "host": ""},
     }
     for label, fields in wrong.items():
         peer.ask(CreateAclsRequest(creations=[creation(**fields)]), 3, label)
+    odd = DescribeAclsRequest(
+        resource_type_filter=ResourceType.ANY,
+        resource_name_filter=None,
+        pattern_type_filter=PatternType.ANY,
+        principal_filter=None,
+        host_filter=None,
+        operation=AclOperation.ANY,
+        permission_type=PermissionType.ANY,
+    )
+    taken = deletion(principal_filter=None)
+    for principal in ("Group:a", "User:", "User:a:b=c,d", " User:a"):
+        odd.principal_filter = taken.principal_filter = principal
+        peer.ask(odd, 3, f"of {principal}")
+        peer.ask(DeleteAclsRequest(filters=[taken]), 3, f"of {principal}")
+    peer.ask(DeleteAclsRequest(filters=[deletion()]), 3, "odd ones")
+    for principal in ("nobody", ""):
+        peer.ask(description(principal_filter=principal), 3, f"principal {principal!r}")
+        peer.ask(DeleteAclsRequest(filters=[deletion(principal_filter=principal)]), 3, f"principal {principal!r}")
+    peer.ask(description(host_filter=""), 3, "no host")
+    peer.until(description(), lambda answer: not answer.resources, "no ACLs yet")
     mixed = [creation(), creation(operation=UNHEARD_OF), creation(resource_name="acl-other")]
     peer.ask(CreateAclsRequest(creations=mixed), 3, "one of three is wrong")
     found = description()

@@ -72,6 +72,9 @@ class ClientConnection(Connection):
 class AuthorizedPeer(Peer):
     """A broker, asked by the administrator without further ado, and by the client with `as_client`."""
 
+    controller_port = 0
+    """Of its controller's own listener."""
+
     def open_up(self) -> None:
         """Allow the administrator everything, and nobody else anything."""
         creations = [_creation(ADMINISTRATOR, AclOperation.ALL, *resource) for resource in ALL_RESOURCES]
@@ -114,9 +117,30 @@ class AuthorizedPeer(Peer):
             f"{count} ACLs of {host}",
         )
 
+    def with_acls(self, creations: Sequence[AclCreation]) -> None:
+        """These too. Returns when a client of this broker is told by them."""
+        self._create(creations)
+        everything = DescribeAclsRequest(
+            resource_type_filter=ResourceType.TOPIC,
+            resource_name_filter=None,
+            pattern_type_filter=PatternType.ANY,
+            principal_filter=None,
+            host_filter=None,
+            operation=AclOperation.ANY,
+            permission_type=PermissionType.ANY,
+        )
+        names = {each.resource_name for each in creations}
+        self.until(
+            everything,
+            lambda answer: (
+                sum(len(each.acls) for each in answer.resources if each.resource_name in names) == len(creations)
+            ),
+            f"{len(creations)} ACLs",
+        )
+
     @contextlib.contextmanager
-    def as_client(self) -> Iterator[ClientConnection]:
-        connection = ClientConnection(self.host, self.port)
+    def as_client(self, port: int | None = None) -> Iterator[ClientConnection]:
+        connection = ClientConnection(self.host, port or self.port)
         try:
             yield connection
         finally:

@@ -98,7 +98,7 @@ CASES: tuple[Case, ...] = (
         w_metadata.MetadataRequest,
         lambda version, _p: metadata(version, A, operations=True),
         tuple(topic(operation, A) for operation in ALL_TOPIC) + tuple(cluster(operation) for operation in ALL_CLUSTER),
-        (8, 13),
+        (8, 9, 10, 11, 12, 13),
     ),
     Case(
         "metadata by id",
@@ -183,6 +183,7 @@ CASES: tuple[Case, ...] = (
             group(Op.DELETE, GROUP),
             group(Op.ALTER_CONFIGS, GROUP),
         ),
+        (0, 3, 4, 5, 6),
     ),
     plain(
         "list groups",

@@ -50,6 +50,8 @@ class Case:
     needs: tuple[Allowed, ...]
     versions: Sequence[int] | None = None
     """None: the oldest and the newest."""
+    at_controller: bool = False
+    """Asked at the controller's own listener."""
 
 
 def id_of(peer: AuthorizedPeer, name: str) -> Uuid:

@@ -43,7 +43,7 @@ class Normaliser:
 
     def __init__(self, host: str, ports: Mapping[int, str], data_dirs: Mapping[Path, str]) -> None:
         """`ports` and `data_dirs` with the names that they get."""
-        self._ports = ports
+        self._ports = dict(ports)
         self._hosts = {host, "localhost", "127.0.0.1"}
         self._data_dirs = {str(path): name for path, name in data_dirs.items()}
         self._uuids: dict[bytes, str] = {}
@@ -52,6 +52,9 @@ class Normaliser:
 
     def name_uuid(self, value: bytes, name: str) -> None:
         self._uuids[bytes(value)] = f"<id of {name}>"
+
+    def name_port(self, port: int, name: str) -> None:
+        self._ports[port] = name
 
     def name_text(self, value: str, name: str) -> None:
         """`value` reads `name` wherever it occurs in a string from now on."""

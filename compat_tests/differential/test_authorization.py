@@ -10,12 +10,19 @@ from dataclasses import replace
 
 import pytest
 
-from compat_tests.apache_kafka import ApacheKafka, jar_directory
+from compat_tests.apache_kafka import ApacheKafka, free_port, jar_directory
 from compat_tests.broker import Broker
 from compat_tests.differential.acl_requests import filters_take_what_they_say, wrong_acls_are_refused
 from compat_tests.differential.authorization import SETTINGS, Allowed, AuthorizedPeer, comparable
 from compat_tests.differential.authorization_cases import CASES
+from compat_tests.differential.authorization_controller_cases import CONTROLLER_CASES
 from compat_tests.differential.authorization_more_cases import MORE_CASES
+from compat_tests.differential.authorization_principals import (
+    acls_are_about_whom_they_name,
+    groups_with_topics_that_may_not_be_described,
+    regular_expressions_find_what_may_be_described,
+    requests_between_nodes_at_a_broker,
+)
 from compat_tests.differential.authorization_requests import GROUP, OTHER_GROUP, SHARE_GROUP, A, B, Case, id_of
 from compat_tests.differential.authorization_streams_cases import STREAMS_CASES
 from compat_tests.differential.comparison import differences, report
@@ -26,6 +33,7 @@ from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.codec import encode
 from kafkapy_wire.errors import UnsupportedVersion
 from kafkapy_wire.messages.api_versions import ApiVersionsRequest
+from kafkapy_wire.messages.describe_cluster import DescribeClusterRequest
 from kafkapy_wire.messages.describe_share_group_offsets import (
     DescribeShareGroupOffsetsRequest,
     DescribeShareGroupOffsetsRequestGroup,
@@ -60,7 +68,7 @@ BROKER_SETTINGS = {
     "share.coordinator.state.topic.min.isr": "1",
 }
 
-ALL_CASES = CASES + MORE_CASES + STREAMS_CASES
+ALL_CASES = CASES + MORE_CASES + STREAMS_CASES + CONTROLLER_CASES
 
 ELSEWHERE = {
     ApiKey.API_VERSIONS: "everybody may ask for it",
@@ -72,9 +80,6 @@ ELSEWHERE = {
     ApiKey.RENEW_DELEGATION_TOKEN: "for clients that have logged in only: test_delegation_tokens.py",
     ApiKey.EXPIRE_DELEGATION_TOKEN: "for clients that have logged in only: test_delegation_tokens.py",
     ApiKey.DESCRIBE_DELEGATION_TOKEN: "for clients that have logged in only: test_delegation_tokens.py",
-    ApiKey.ADD_RAFT_VOTER: "as UpdateFeatures: ALTER of the cluster",
-    ApiKey.REMOVE_RAFT_VOTER: "as UpdateFeatures: ALTER of the cluster",
-    ApiKey.UNREGISTER_CONTROLLER: "as UnregisterBroker",
     ApiKey.INITIALIZE_SHARE_GROUP_STATE: "as ReadShareGroupState",
     ApiKey.WRITE_SHARE_GROUP_STATE: "as ReadShareGroupState",
     ApiKey.DELETE_SHARE_GROUP_STATE: "as ReadShareGroupState",
@@ -83,9 +88,12 @@ ELSEWHERE = {
 """APIs without a case here."""
 
 
-def prepared(name: str, broker: Broker) -> AuthorizedPeer:
+def prepared(name: str, broker: Broker, controller_port: int) -> AuthorizedPeer:
     """A broker with topics, groups and a transactional id, that nobody but the administrator may use."""
     peer = AuthorizedPeer(name, "127.0.0.1", broker.port, broker.data_dir)
+    peer.controller_port = controller_port
+    peer.normaliser.name_port(controller_port, "<controller's port>")
+    peer.normaliser.name_text(peer.quietly(DescribeClusterRequest()).cluster_id, "<cluster>")
     for topic in (A, B, "auth-gone-1", "auth-gone-2"):
         peer.create_topic(topic)
     for key_type, key in ((0, GROUP), (1, "auth-producer")):
@@ -120,11 +128,19 @@ def prepared(name: str, broker: Broker) -> AuthorizedPeer:
 @pytest.fixture(scope="module")
 def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[AuthorizedPeer, AuthorizedPeer]]:
     need(jar_directory)
+    port, controller_port = free_port(), free_port()
+    listeners = {
+        "process.roles": "broker,controller",
+        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
+        "controller.listener.names": "CONTROLLER",
+        "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller_port}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    }
     with (
-        KafkapyProcess(BROKER_SETTINGS, data_dir=tmp_path_factory.mktemp("kafkapy")) as ours,
+        KafkapyProcess(BROKER_SETTINGS | listeners, data_dir=tmp_path_factory.mktemp("kafkapy"), port=port) as ours,
         ApacheKafka(BROKER_SETTINGS, voters_in_log=True) as theirs,
-        prepared("kafkapy", ours) as kafkapy,
-        prepared("apache", theirs) as apache,
+        prepared("kafkapy", ours, controller_port) as kafkapy,
+        prepared("apache", theirs, theirs.controller_port) as apache,
     ):
         yield kafkapy, apache
 
@@ -145,7 +161,7 @@ def play(case: Case, peer: AuthorizedPeer) -> None:
     versions = case.versions or sorted({served[0], served[-1]})
     for label, allowed in sets_of(case.needs).items():
         peer.allow(*allowed)
-        with peer.as_client() as connection:
+        with peer.as_client(peer.controller_port if case.at_controller else None) as connection:
             for version in versions:
                 request = case.make(version, peer)
                 try:
@@ -162,6 +178,28 @@ def test_each_operation_is_missed_in_turn(case: Case, peers: tuple[AuthorizedPee
     play(case, ours)
     play(case, theirs)
     assert ours.transcript
+    found = list(differences(ours.transcript, theirs.transcript))
+    if found:
+        pytest.fail(report(found), pytrace=False)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        acls_are_about_whom_they_name,
+        regular_expressions_find_what_may_be_described,
+        groups_with_topics_that_may_not_be_described,
+        requests_between_nodes_at_a_broker,
+    ],
+)
+def test_clients_are_told_the_same(
+    ask: Callable[[AuthorizedPeer], None], peers: tuple[AuthorizedPeer, AuthorizedPeer]
+) -> None:
+    ours, theirs = peers
+    for peer in peers:
+        peer.transcript.clear()
+        ask(peer)
+        peer.transcript[:] = [replace(answer, plain=comparable(answer.plain)) for answer in peer.transcript]
     found = list(differences(ours.transcript, theirs.transcript))
     if found:
         pytest.fail(report(found), pytrace=False)

@@ -3,6 +3,7 @@
 v2 flexible    superseded by IncrementalAlterConfigs (KIP-339)
 
 Errors  as IncrementalAlterConfigs; the resource type of loggers (8) is INVALID_REQUEST
+        UNSUPPORTED_VERSION  an unknown resource type, asked at a controller
 Differs: a request that names a resource twice is answered; Apache Kafka 4.4.0 never answers it.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kafkapy.metadata.altering import OPERATIONS_MAX, ResourceChange, alter_configs
+from kafkapy.metadata.altering import OPERATIONS_MAX, ResourceChange, alter_configs, refused_at_controller
 from kafkapy.metadata.store_changes import refused_stores
 from kafkapy.settings.alter import Operation, OperationOn
 from kafkapy.turns import each_in_turns
@@ -29,14 +30,18 @@ if TYPE_CHECKING:
 
 
 async def handle(request: AlterConfigsRequest, context: NodeContext) -> AlterConfigsResponse:
+    resources = request.resources
+    refused: list[tuple[AlterConfigsResource, KafkaError | None]] = []
+    if context.is_asked_as_controller:
+        resources, refused = refused_at_controller(resources)
     altered = await alter_configs(
         context.node.controller,
-        request.resources,
+        resources,
         _change,
         validate_only=request.validate_only,
         refused=partial(refused_stores, context.node.settings.now, context.node.metadata.image),
     )
-    return AlterConfigsResponse(responses=await each_in_turns(lambda one: _response(*one), altered))
+    return AlterConfigsResponse(responses=await each_in_turns(lambda one: _response(*one), altered + refused))
 
 
 def _change(resource: AlterConfigsResource) -> ResourceChange:

@@ -12,6 +12,7 @@ Errors  INVALID_REQUEST             a name or resource twice, a null value, the 
         UNKNOWN_TOPIC_OR_PARTITION  no such topic
         INVALID_TOPIC_EXCEPTION     no topic could have that name
         UNKNOWN_SERVER_ERROR        an unknown operation (as Apache Kafka 4.4.0)
+        UNSUPPORTED_VERSION         an unknown resource type, asked at a controller
 Not done: `listeners` and `listener.security.protocol.map` of a broker, which binds its sockets when
 it starts; both are refused. alter.config.policy.class.name, a Java class, which cannot be run: a node does not start
 with it.
@@ -30,7 +31,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from kafkapy.errors import without_frames
-from kafkapy.metadata.altering import OPERATIONS_MAX, TWICE, ResourceChange, alter_configs
+from kafkapy.metadata.altering import OPERATIONS_MAX, TWICE, ResourceChange, alter_configs, refused_at_controller
 from kafkapy.metadata.store_changes import refused_stores
 from kafkapy.settings.alter import OperationOn
 from kafkapy.turns import Turn, each_in_turns
@@ -71,6 +72,8 @@ async def _altered(
         return await alter(request, context)
     rest = [resource for resource in request.resources if resource.resource_type != ConfigResourceType.BROKER_LOGGER]
     often = Counter(resource.resource_name for resource in loggers)
+    if context.is_asked_as_controller:
+        often.clear()
     response = IncrementalAlterConfigsResponse()
     turn = Turn()
     for resource in loggers:
@@ -100,14 +103,20 @@ def _alter_loggers(
 
 
 async def _alter(request: IncrementalAlterConfigsRequest, context: NodeContext) -> IncrementalAlterConfigsResponse:
+    resources = request.resources
+    refused: list[tuple[AlterConfigsResource, KafkaError | None]] = []
+    if context.is_asked_as_controller:
+        resources, refused = refused_at_controller(resources)
     altered = await alter_configs(
         context.node.controller,
-        request.resources,
+        resources,
         _change,
         validate_only=request.validate_only,
         refused=partial(refused_stores, context.node.settings.now, context.node.metadata.image),
     )
-    return IncrementalAlterConfigsResponse(responses=await each_in_turns(lambda one: _response(*one), altered))
+    return IncrementalAlterConfigsResponse(
+        responses=await each_in_turns(lambda one: _response(*one), altered + refused)
+    )
 
 
 def _change(resource: AlterConfigsResource) -> ResourceChange:

@@ -5,6 +5,7 @@ Errors  NOT_LEADER_OR_FOLLOWER                     this node does not lead the q
         INVALID_REQUEST                            no directory id, no listener of controllers, too many listeners, or
                                                    the quorum's kraft.version is not supported
         VOTER_NOT_FOUND, REQUEST_TIMED_OUT, KAFKA_STORAGE_ERROR, INCONSISTENT_CLUSTER_ID
+Differs: a node of another cluster is not told who leads this one.
 At kraft.version 0 the leader remembers it until it resigns, for an upgrade; from 1 on it writes the voters anew.
 """
 

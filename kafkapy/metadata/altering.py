@@ -37,7 +37,7 @@ from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.integer_text import INT32_MAX, parse_integer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from kafkapy.pending import Pending
     from kafkapy.settings import Settings
@@ -46,8 +46,46 @@ if TYPE_CHECKING:
 
 
 R = TypeVar("R")
+A = TypeVar("A", bound="Resource")
+
+RESOURCE_TYPES: Final = frozenset(ConfigResourceType)
 
 TWICE: Final = KafkaError(ErrorCode.INVALID_REQUEST, "Each resource must appear at most once.")
+
+
+class Resource(Protocol):
+    """As both requests have it."""
+
+    resource_type: int
+    resource_name: str
+
+
+def named_twice(resources: Iterable[Resource]) -> set[tuple[int, str]]:
+    """Resources that a controller refuses for that. Of loggers it takes each as it comes."""
+    often = Counter((each.resource_type, each.resource_name) for each in resources)
+    return {key for key, count in often.items() if count > 1 and key[0] != ConfigResourceType.BROKER_LOGGER}
+
+
+def refused_at_controller(resources: Sequence[A]) -> tuple[list[A], list[tuple[A, KafkaError | None]]]:
+    """What a controller changes that a client asks directly (KIP-919), and what it refuses before all else.
+
+    A resource that is named twice is refused once. Loggers are not stored: who may change them has done it.
+    """
+    twice = named_twice(resources)
+    left: list[A] = []
+    refused: dict[tuple[int, str], tuple[A, KafkaError | None]] = {}
+    for resource in resources:
+        key = (resource.resource_type, resource.resource_name)
+        if resource.resource_type not in RESOURCE_TYPES:
+            text = f"Unknown resource type {resource.resource_type}."
+            refused[key] = (resource, KafkaError(ErrorCode.UNSUPPORTED_VERSION, text))
+        elif resource.resource_type == ConfigResourceType.BROKER_LOGGER:
+            refused[key] = (resource, KafkaError(ErrorCode.INVALID_REQUEST, "Unexpected resource type BROKER_LOGGER."))
+        elif key in twice:
+            refused[key] = (resource, KafkaError(ErrorCode.INVALID_REQUEST, "Duplicate resource."))
+        else:
+            left.append(resource)
+    return left, [*refused.values()]
 
 
 class ResourceChange(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kafkapy.pending import Pending, settled
 from kafkapy_controller.raft.rpc import decode_request, encode_result
@@ -22,20 +22,19 @@ def ask_quorum(quorum: MetadataLog, cluster_id: str, message: Message) -> Pendin
     """
     asked_for = getattr(message, "cluster_id", None)
     if asked_for not in (None, cluster_id):
-        return settled(_refused(message, ErrorCode.INCONSISTENT_CLUSTER_ID))
+        text = f'The given id "{asked_for}" doesn\'t match the cluster id "{cluster_id}"'
+        return settled(error_response(message, KafkaError(ErrorCode.INCONSISTENT_CLUSTER_ID, text)))
     try:
         request = decode_request(message)
     except MalformedMessage:
-        return settled(_refused(message, ErrorCode.INVALID_REQUEST))
+        return settled(error_response(message, KafkaError(ErrorCode.INVALID_REQUEST)))
     return quorum.ask(request).map(lambda result: encode_result(request, result))
 
 
 def error_response(message: Message, error: KafkaError) -> Message:
     """The answer with an error of the whole request: every message of the quorum has a place for it."""
-    return _refused(message, error.code)
-
-
-def _refused(message: Message, code: ErrorCode) -> Message:
-    response: Message = response_class(ApiKey(message.__schema__.api_key))()
-    response.error_code = code  # type: ignore[attr-defined]
-    return response
+    response: Any = response_class(ApiKey(message.__schema__.api_key))()
+    response.error_code = error.code
+    if error.message is not None and hasattr(response, "error_message"):
+        response.error_message = error.message
+    return response  # type: ignore[no-any-return]

@@ -82,7 +82,7 @@ def test_levels_are_changed_where_they_are_asked_for_and_the_rest_is_forwarded()
         return IncrementalAlterConfigsResponse(responses=answers)
 
     loggers = Loggers()
-    context: Any = SimpleNamespace(node=SimpleNamespace(node_id=2, loggers=loggers))
+    context: Any = SimpleNamespace(node=SimpleNamespace(node_id=2, loggers=loggers), is_asked_as_controller=False)
     setting = AlterConfigsResource(resource_type=BROKER, resource_name="2", configs=[])
     try:
         resources = [setting, change("kafkapy.disk", "DEBUG", node="2"), change("kafkapy.disk", "DEBUG", node="1")]

@@ -76,8 +76,8 @@ RULES: Final[Mapping[ApiKey, str]] = {
     ApiKey.STREAMS_GROUP_HEARTBEAT: "streams.heartbeat",
     ApiKey.STREAMS_GROUP_DESCRIBE: "streams.describe",
     ApiKey.STREAMS_GROUP_TOPOLOGY_DESCRIPTION_UPDATE: "groups.of_a_member",
-    ApiKey.ADD_RAFT_VOTER: "cluster.alter",
-    ApiKey.REMOVE_RAFT_VOTER: "cluster.alter",
+    ApiKey.ADD_RAFT_VOTER: "cluster.alter_voters",
+    ApiKey.REMOVE_RAFT_VOTER: "cluster.alter_voters",
     ApiKey.INITIALIZE_SHARE_GROUP_STATE: "cluster.action",
     ApiKey.READ_SHARE_GROUP_STATE: "cluster.action",
     ApiKey.WRITE_SHARE_GROUP_STATE: "cluster.action",
@@ -98,7 +98,7 @@ RULES: Final[Mapping[ApiKey, str]] = {
     ApiKey.BROKER_REGISTRATION: "cluster.action",
     ApiKey.BROKER_HEARTBEAT: "cluster.action",
     ApiKey.ALLOCATE_PRODUCER_IDS: "cluster.action",
-    ApiKey.CONTROLLER_REGISTRATION: "cluster.action",
+    ApiKey.CONTROLLER_REGISTRATION: "cluster.register_controller",
     ApiKey.ASSIGN_REPLICAS_TO_DIRS: "cluster.action",
 }
 """`<module>.<function>` of this package."""

@@ -24,6 +24,21 @@ def alter(served: Served, request: Any, context: NodeContext) -> Any:
     return served.handle(request, context)
 
 
+def alter_voters(served: Served, request: Any, context: NodeContext) -> Any:
+    """Apache Kafka says in these answers that something is refused, and not what would be needed."""
+    return _with_standard_text(served, request, context, AclOperation.ALTER)
+
+
+def register_controller(served: Served, request: Any, context: NodeContext) -> Any:
+    return _with_standard_text(served, request, context, AclOperation.CLUSTER_ACTION)
+
+
+def _with_standard_text(served: Served, request: Any, context: NodeContext, operation: AclOperation) -> Any:
+    if not is_allowed_in_cluster(context, operation):
+        raise KafkaError(ErrorCode.CLUSTER_AUTHORIZATION_FAILED, CLUSTER_REFUSED)
+    return served.handle(request, context)
+
+
 def describe(served: Served, request: Any, context: NodeContext) -> Any:
     check_cluster(context, AclOperation.DESCRIBE)
     return served.handle(request, context)
@@ -50,9 +65,7 @@ def describe_users(served: Served, request: Any, context: NodeContext) -> Any:
 
 
 def describe_quorum(served: Served, request: Any, context: NodeContext) -> Any:
-    if not is_allowed_in_cluster(context, AclOperation.DESCRIBE):
-        raise KafkaError(ErrorCode.CLUSTER_AUTHORIZATION_FAILED, CLUSTER_REFUSED)
-    return served.handle(request, context)
+    return _with_standard_text(served, request, context, AclOperation.DESCRIBE)
 
 
 def describe_log_dirs(served: Served, request: Any, context: NodeContext) -> Any:

@@ -13,6 +13,7 @@ from kafkapy.apis.authorizing.rule import (
     answer_in_part,
     with_fields,
 )
+from kafkapy.metadata.altering import named_twice
 from kafkapy.security.access import REFUSED, is_allowed
 from kafkapy_controller.acl import CLUSTER_NAME, AclOperation, ResourceType
 from kafkapy_controller.image import ConfigResourceType
@@ -41,7 +42,7 @@ def alter_configs(served: Served, request: Any, context: NodeContext) -> Any:
 
 
 def alter_configs_incrementally(served: Served, request: Any, context: NodeContext) -> Any:
-    """Loggers of brokers, too."""
+    """Loggers, too. Those of a controller need CLUSTER_ACTION, as in Apache Kafka."""
     parts = Parts("resources", "responses")
     return _in_part(served, request, context, AclOperation.ALTER_CONFIGS, parts, has_loggers=True)
 
@@ -51,13 +52,21 @@ def _in_part(
 ) -> Any:
     allowed: list[Any] = []
     refused: dict[tuple[ErrorCode, str | None], list[Any]] = {}
+    alters = operation is AclOperation.ALTER_CONFIGS
+    twice = named_twice(request.resources) if alters and context.is_asked_as_controller else ()
     for resource in request.resources:
         resource_type, name = _resource(resource, has_loggers=has_loggers)
-        if resource_type is None or is_allowed(context, operation, resource_type, name):
+        is_logger = resource.resource_type == ConfigResourceType.BROKER_LOGGER
+        needed = AclOperation.CLUSTER_ACTION if alters and is_logger and context.at_controller else operation
+        if (
+            resource_type is None
+            or (resource.resource_type, resource.resource_name) in twice
+            or is_allowed(context, needed, resource_type, name)
+        ):
             allowed.append(resource)
         else:
             message = _MESSAGES[resource_type]
-            if operation is AclOperation.ALTER_CONFIGS and resource.resource_type in _WITHOUT_MESSAGE:
+            if alters and resource.resource_type in _WITHOUT_MESSAGE and not context.at_controller:
                 message = None  # of all others Apache Kafka says it
             refused.setdefault((REFUSED[resource_type], message), []).append(resource)
     if not refused:
