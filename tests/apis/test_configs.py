@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -131,10 +132,13 @@ def test_a_refusal_of_the_controller_is_the_answer_of_what_was_good(node: Lab) -
 def full_disk(node: Lab) -> Iterator[None]:
     """No file grows beyond what the metadata log has."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # A module that is imported now would be cached in part, and could not be imported again.
+    writes_no_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     resource.setrlimit(resource.RLIMIT_FSIZE, (node.metadata_log.log.size_bytes, limits[1]))
     try:
         yield
     finally:
+        sys.dont_write_bytecode = writes_no_bytecode
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
