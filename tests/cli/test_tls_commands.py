@@ -148,12 +148,13 @@ def test_a_cluster_in_one_process_has_tls_and_logins(run: Kafkapy, secure: Secur
         "0",
         *(f"--override={line}" for line in given.split("\n")),
     ]
-    refused = run(*start, "--override", "listeners=SASL_SSL://localhost:0")
-    assert refused.exit_code == 1
-    assert "listeners is set for each node: leave it out; listener.security.protocol.map says what" in refused.err
-    with ending(
-        subprocess.Popen([sys.executable, "-m", "kafkapy", *start], stdout=subprocess.PIPE, text=True)
-    ) as process:
+    command = [sys.executable, "-m", "kafkapy", *start]
+    # In a process of its own: a start that ends leaves the signals of its process ignored.
+    wrong = [*command, "--override", "listeners=SASL_SSL://localhost:0"]
+    refused = subprocess.run(wrong, capture_output=True, text=True, timeout=60, check=False)
+    assert refused.returncode == 1
+    assert "listeners is set for each node: leave it out; listener.security.protocol.map says what" in refused.stderr
+    with ending(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as process:
         assert process.stdout is not None
         first, _, _, told = (process.stdout.readline() for _ in range(4))
         assert told == "clients need security.protocol=SASL_SSL\n"
