@@ -38,6 +38,10 @@ for line in sys.stdin:
 """
 
 
+PART_OF_A_SECRET = re.compile(r"(SCRAM argument|SCRAM component|SCRAM configurations|Failed to decode given \w+)\b.*")
+"""What Apache Kafka repeats of an argument that it does not understand; here it is not shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """Options for both, and the settings of the file. `ours`: how our refusal begins if it differs on purpose."""
@@ -250,7 +254,8 @@ def test_both_refuse_the_same_in_the_same_words(tmp_path: Path) -> None:
         if case.ours is None:
             lines = [line for line in said.splitlines() if not line.startswith(("\tat ", "Bootstrap metadata"))]
             words = re.sub(r"^(?:Exception in thread \"main\" )?[\w.$]+(?:Exception|Failure): ", "", lines[0])
-            assert complaints.removeprefix("kafkapy: ").startswith(words.strip()), (case, said)
+            words = PART_OF_A_SECRET.sub(r"\1", words.strip())
+            assert complaints.removeprefix("kafkapy: ").startswith(words), (case, said)
         else:
             assert complaints.startswith(case.ours), case
         assert complaints.count("\n") == 1

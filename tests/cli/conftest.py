@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -81,6 +82,7 @@ def run(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPat
         reader, writer = os.pipe()
         feeder = threading.Thread(target=_feed, args=(writer, stdin))
         feeder.start()
+        handlers = _signal_handlers()
         with os.fdopen(reader) as standard_input:
             monkeypatch.setattr("sys.stdin", standard_input)
             try:
@@ -88,10 +90,15 @@ def run(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPat
             except SystemExit as usage:
                 exit_code = int(usage.code or 0)
         feeder.join()
+        assert _signal_handlers() == handlers, "a broker that ends ignores signals: start it in a process of its own"
         captured = capfdbinary.readouterr()
         return Result(exit_code, captured.out.decode(), without_slowness(captured.err.decode()))
 
     return call
+
+
+def _signal_handlers() -> list[object]:
+    return [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
 
 
 def _feed(descriptor: int, data: bytes) -> None:
