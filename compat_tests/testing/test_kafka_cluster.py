@@ -110,6 +110,22 @@ def test_nodes_go_on_while_time_stands_still(kafka_cluster: Kafka) -> None:
     assert [each.value for each in kafka_cluster.records("orders")] == [b"a"]
 
 
+def test_followers_fetch_on_while_time_stands_still(kafka_cluster: Kafka) -> None:
+    """A fetch that waits for records ends: else a new topic that it does not name would have to wait for it."""
+    create_replicated(kafka_cluster)
+    kafka_cluster.produce("orders", "a")
+    kafka_cluster.clock.freeze()
+    leader = kafka_cluster.topic("orders").partitions[0].leader
+    fetches = kafka_cluster.faults.add(api="Fetch", sender="nodes", broker=leader, topic="orders", answer_delay_ms=1)
+    fetches.wait(fired=6, timeout=SOON)
+    kafka_cluster.clock.jump()
+    kafka_cluster.create_topic("dated", 3, replicas=3)
+    producer = producer_of(kafka_cluster)
+    for partition in range(3):
+        producer.produce("dated", b"x", partition=partition)
+    assert producer.flush(SOON) == 0
+
+
 def test_a_leader_moves_under_a_producer(kafka_cluster: Kafka) -> None:
     create_replicated(kafka_cluster)
     producer = producer_of(kafka_cluster)

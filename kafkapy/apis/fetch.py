@@ -219,7 +219,9 @@ async def _open_and_fetch(
 
 def _fetch(plan: FetchPlan, reading: Reading, max_wait_ms: int, context: RequestContext) -> Later:
     """The answer, pending if there is not enough or it takes more than one turn to read."""
-    clock = context.broker.clock
+    broker = context.broker
+    # A follower's wait is between nodes: on a frozen clock it would not end, and a new partition would wait behind it.
+    clock = broker.clock if reading.follower_id < 0 else broker.replication.liveness_clock
     count = len(plan.partitions) if reading.follower_id < 0 else reading.read_count
     if count > READ_AT_ONCE_MAX:
         answer = partial(_response, plan, reading, context)

@@ -64,7 +64,7 @@ class Replication:
         self._node_id = node_id
         self._settings = settings
         self._clock = clock
-        self._liveness_clock = liveness_clock
+        self.liveness_clock = liveness_clock
         self._partitions = partitions
         self._checkpoints = checkpoints
         self._flusher = flusher
@@ -89,7 +89,7 @@ class Replication:
         if self._leader_quota is None:
             from kafkapy.fetching.replication_quota import ReplicationQuota, Side
 
-            self._leader_quota = ReplicationQuota(Side.LEADER, self._node_id, self._settings, self._liveness_clock)
+            self._leader_quota = ReplicationQuota(Side.LEADER, self._node_id, self._settings, self.liveness_clock)
         return self._leader_quota
 
     @property
@@ -98,7 +98,7 @@ class Replication:
         if self._awaited is None:
             from kafkapy.replication.awaited_partitions import AwaitedPartitions
 
-            self._awaited = AwaitedPartitions(self._node_id, self._liveness_clock, self._partitions.is_live)
+            self._awaited = AwaitedPartitions(self._node_id, self.liveness_clock, self._partitions.is_live)
         return self._awaited
 
     def follow_metadata(self, image: MetadataImage, delta: MetadataDelta) -> None:
@@ -138,7 +138,7 @@ class Replication:
         from kafkapy.replication.following import Following
 
         self._has_other_replicas.set()
-        quota = ReplicationQuota(Side.FOLLOWER, self._node_id, self._settings, self._liveness_clock)
+        quota = ReplicationQuota(Side.FOLLOWER, self._node_id, self._settings, self.liveness_clock)
         following = Following(
             self._node_id, self._settings, quota, lambda: Replica(self._node_id, self._broker_epoch())
         )
@@ -146,7 +146,7 @@ class Replication:
             following,
             self._settings,
             self._clock,
-            self._liveness_clock,
+            self.liveness_clock,
             self._sources,
             self._checkpoints,
             self._flusher,
@@ -173,7 +173,7 @@ class Replication:
                 await self._isr_proposed.wait()
                 continue
             if await self._ask_for_isrs_once(requests):
-                await self._liveness_clock.sleep(ASK_AGAIN_MS)
+                await self.liveness_clock.sleep(ASK_AGAIN_MS)
 
     async def _ask_for_isrs_once(self, requests: IsrRequests) -> bool:
         """Returns whether something must be asked for again."""
@@ -197,7 +197,7 @@ class Replication:
         """Twice in replica.lag.time.max.ms, have every partition look for followers that lag."""
         while True:
             interval_ms = self._settings.now.replication.replica_lag_time_max_ms // 2
-            await self._liveness_clock.sleep(max(interval_ms, SHRINK_INTERVAL_MS_MIN))
+            await self.liveness_clock.sleep(max(interval_ms, SHRINK_INTERVAL_MS_MIN))
             turn = Turn()
             for partition in self._partitions.opened():
                 if partition.followers is not None:

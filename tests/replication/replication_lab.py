@@ -146,6 +146,7 @@ class LabBroker:
             markers=absent,
             producer_ids=absent,
         )
+        self.liveness_clock = clock
         self.awaited = AwaitedPartitions(self.id, clock, self.partitions.is_live)
         self.leader_quota = ReplicationQuota(Side.LEADER, self.id, self.settings, clock)
         self.live = True
