@@ -13,6 +13,7 @@ import trio.testing
 from kafkapy.network import dispatch
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey
 from tests.apis.long_arrays import ALL_PATHS, request_with
+from tests.garbage import collect_what_is_left
 from tests.shell.running_node import connect, make_coordinators, running_node, trio_test
 
 TOPIC = "orders"
@@ -42,7 +43,7 @@ def test_a_request_of_many_entries_leaves_no_cycles(
                     await client.stream.receive_some(1 << 16)  # modules are imported
                 async with connect(node) as client:
                     frame = client.frame(request_with(key, path, ENTRIES, TOPIC), version)
-                    gc.collect()
+                    collect_what_is_left()
                     gc.disable()
                     try:
                         await client.stream.send_all(frame)

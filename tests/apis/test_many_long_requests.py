@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from kafkapy_wire.message import Message
 from kafkapy_wire.messages.fetch import FetchResponse
 from kafkapy_wire.messages.produce import PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData
 from tests.descriptors import descriptors
+from tests.garbage import collect_what_is_left
 from tests.network.longest_turn import watching
 from tests.shell.running_node import Client, batch, connect, fetch_request, running_node, trio_test, until_parked
 
@@ -32,9 +32,7 @@ HOLD_SECONDS_MAX = 0.012
 
 @contextmanager
 def no_garbage_collection() -> Iterator[None]:
-    with warnings.catch_warnings():  # other tests have left what a client library leaves to the collector
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
+    collect_what_is_left()
     gc.disable()
     try:
         yield

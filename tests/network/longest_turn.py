@@ -20,6 +20,8 @@ from time import perf_counter, thread_time
 
 import trio
 
+from tests.garbage import collect_what_is_left
+
 LOOKS_SECONDS = 0.002  # how often the stack of a step that goes on is looked at
 LOOKED_AT_AFTER_SECONDS = 0.004
 
@@ -80,7 +82,7 @@ def watching() -> Iterator[LongestTurn]:
     watch = LongestTurn()
     thread = threading.Thread(target=watch.look, name="longest turn", daemon=True)
     thread.start()
-    gc.collect()
+    collect_what_is_left()
     gc.disable()
     trio.lowlevel.add_instrument(watch)
     try:
