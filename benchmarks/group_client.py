@@ -10,7 +10,7 @@ import contextlib
 import selectors
 import time
 from collections.abc import Iterator, Sequence
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 from uuid import uuid4
 
 from benchmarks.peers import Broker
@@ -134,31 +134,38 @@ class GroupMembers(Protocol):
     def close(self) -> None: ...
 
 
-class ConsumerMember:
+class HeartbeatMember:
+    """A member that says with heartbeats what it has, and hears in their answers what it is to have."""
+
     def __init__(self) -> None:
-        self.member_id = str(uuid4())
+        self.member_id = uuid_text(Uuid(uuid4().bytes))
         self.epoch = 0
         self.owned: frozenset[int] = frozenset()
+        """Partitions of the group's topic."""
         self.says_what_it_owns = True
+        """With its next heartbeat. Members of share groups never do."""
 
 
-class ConsumerMembers:
-    """The consumer protocol (KIP-848)."""
+E = TypeVar("E", bound=HeartbeatMember)
+
+
+class HeartbeatMembers(Generic[E]):
+    """What the members of the newer protocols have in common; each says how a round of heartbeats is asked for."""
 
     def __init__(
-        self, broker: Broker, group: str, topic: str, topic_id: Uuid, partition_count: int, assignor: str = "uniform"
+        self, member_class: type[E], broker: Broker, group: str, topic: str, topic_id: Uuid, partition_count: int
     ) -> None:
+        self._member_class = member_class
         self._connection = Connection(broker.address)
         self._group = group
         self._topic = topic
         self._topic_id = topic_id
         self._partitions = frozenset(range(partition_count))
-        self._assignor = assignor
-        self.members: list[ConsumerMember] = []
+        self.members: list[E] = []
         await_coordinator(self._connection, group)
 
     def add(self, count: int) -> None:
-        self.members += [ConsumerMember() for _ in range(count)]
+        self.members += [self._member_class() for _ in range(count)]
 
     def join(self) -> None:
         self._settle()
@@ -169,6 +176,9 @@ class ConsumerMembers:
             member.epoch = -1
         self._ask(gone)
         self._settle()
+
+    def close(self) -> None:
+        self._connection.socket.close()
 
     def _settle(self) -> None:
         wait_until(self._rounds(), f"group {self._group} is stable")
@@ -181,7 +191,21 @@ class ConsumerMembers:
             is_quiet = not any(member.says_what_it_owns for member in self.members)
             yield is_quiet and len(epochs) == 1 and len(owned) == len(self._partitions) == len({*owned})
 
-    def _ask(self, members: list[ConsumerMember]) -> None:
+    def _ask(self, members: list[E]) -> None:
+        """A heartbeat of each, and what its answer says."""
+        raise NotImplementedError
+
+
+class ConsumerMembers(HeartbeatMembers[HeartbeatMember]):
+    """The consumer protocol (KIP-848)."""
+
+    def __init__(
+        self, broker: Broker, group: str, topic: str, topic_id: Uuid, partition_count: int, assignor: str = "uniform"
+    ) -> None:
+        super().__init__(HeartbeatMember, broker, group, topic, topic_id, partition_count)
+        self._assignor = assignor
+
+    def _ask(self, members: list[HeartbeatMember]) -> None:
         answers = all_answers(
             self._connection,
             ApiKey.CONSUMER_GROUP_HEARTBEAT,
@@ -198,7 +222,7 @@ class ConsumerMembers:
                     index for topic in answer.assignment.topic_partitions for index in topic.partitions
                 )
 
-    def _request(self, member: ConsumerMember) -> ConsumerGroupHeartbeatRequest:
+    def _request(self, member: HeartbeatMember) -> ConsumerGroupHeartbeatRequest:
         request = ConsumerGroupHeartbeatRequest(
             group_id=self._group, member_id=member.member_id, member_epoch=member.epoch
         )
@@ -216,53 +240,22 @@ class ConsumerMembers:
     def heartbeat(self) -> tuple[ApiKey, Message, int]:
         return ApiKey.CONSUMER_GROUP_HEARTBEAT, self._request(self.members[0]), CONSUMER_VERSION
 
-    def close(self) -> None:
-        self._connection.socket.close()
 
-
-class ShareMember:
-    def __init__(self) -> None:
-        self.member_id = uuid_text(Uuid(uuid4().bytes))
-        self.epoch = 0
-        self.assigned: set[int] = set()
-
-
-class ShareMembers:
+class ShareMembers(HeartbeatMembers[HeartbeatMember]):
     """The members of a share group (KIP-932)."""
 
-    def __init__(self, broker: Broker, group: str, topic: str, _topic_id: Uuid, partition_count: int) -> None:
-        self._connection = Connection(broker.address)
-        self._group = group
-        self._topic = topic
-        self._partitions = set(range(partition_count))
-        self.members: list[ShareMember] = []
-        await_coordinator(self._connection, group)
-
-    def add(self, count: int) -> None:
-        self.members += [ShareMember() for _ in range(count)]
-
-    def join(self) -> None:
-        self._settle()
-
-    def leave(self, count: int) -> None:
-        gone, self.members = self.members[-count:], self.members[:-count]
-        for member in gone:
-            member.epoch = -1
-        self._ask(gone)
-        self._settle()
-
-    def _settle(self) -> None:
-        wait_until(self._rounds(), f"share group {self._group} is stable")
+    def __init__(self, broker: Broker, group: str, topic: str, topic_id: Uuid, partition_count: int) -> None:
+        super().__init__(HeartbeatMember, broker, group, topic, topic_id, partition_count)
 
     def _rounds(self) -> Iterator[bool]:
         while True:
             before = [member.epoch for member in self.members]
             self._ask(self.members)
             epochs = [member.epoch for member in self.members]
-            read = set().union(*[member.assigned for member in self.members])
+            read = set().union(*[member.owned for member in self.members])
             yield before == epochs and len({*epochs}) == 1 and read == self._partitions
 
-    def _ask(self, members: list[ShareMember]) -> None:
+    def _ask(self, members: list[HeartbeatMember]) -> None:
         requests = [self._request(member) for member in members]
         answers = all_answers(
             self._connection, ApiKey.SHARE_GROUP_HEARTBEAT, requests, SHARE_VERSION, ShareGroupHeartbeatResponse
@@ -271,9 +264,11 @@ class ShareMembers:
             refuse(answer.error_code, answer.error_message)
             member.epoch = answer.member_epoch
             if answer.assignment is not None:
-                member.assigned = {index for topic in answer.assignment.topic_partitions for index in topic.partitions}
+                member.owned = frozenset(
+                    index for topic in answer.assignment.topic_partitions for index in topic.partitions
+                )
 
-    def _request(self, member: ShareMember) -> ShareGroupHeartbeatRequest:
+    def _request(self, member: HeartbeatMember) -> ShareGroupHeartbeatRequest:
         return ShareGroupHeartbeatRequest(
             group_id=self._group,
             member_id=member.member_id,
@@ -283,9 +278,6 @@ class ShareMembers:
 
     def heartbeat(self) -> tuple[ApiKey, Message, int]:
         return ApiKey.SHARE_GROUP_HEARTBEAT, self._request(self.members[0]), SHARE_VERSION
-
-    def close(self) -> None:
-        self._connection.socket.close()
 
 
 class ClassicMember:

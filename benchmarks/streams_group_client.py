@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from uuid import uuid4
 
 from benchmarks.group_client import (
     SESSION_MS,
+    HeartbeatMember,
+    HeartbeatMembers,
     all_answers,
-    await_coordinator,
     refuse,
-    wait_until,
 )
 from benchmarks.peers import Broker
-from benchmarks.raw_client import Connection
 from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.message import Message
 from kafkapy_wire.messages.streams_group_heartbeat import (
@@ -23,59 +21,26 @@ from kafkapy_wire.messages.streams_group_heartbeat import (
     Subtopology,
     Topology,
 )
-from kafkapy_wire.uuid import Uuid, uuid_text
+from kafkapy_wire.uuid import Uuid
 
 STREAMS_VERSION = 1
 SUBTOPOLOGY = "0"
 
 
-class StreamsMember:
-    """A process with one thread."""
+class StreamsMember(HeartbeatMember):
+    """A process with one thread. It owns the partitions of its active tasks."""
 
     def __init__(self) -> None:
-        self.member_id = uuid_text(Uuid(uuid4().bytes))
+        super().__init__()
         self.process_id = str(uuid4())
-        self.epoch = 0
         self.endpoint_epoch = 0
-        self.owned: frozenset[int] = frozenset()
-        """The partitions of its active tasks."""
-        self.says_what_it_owns = True
 
 
-class StreamsMembers:
+class StreamsMembers(HeartbeatMembers[StreamsMember]):
     """The members of a streams group (KIP-1071). Its topology reads one topic and has no state."""
 
-    def __init__(self, broker: Broker, group: str, topic: str, _topic_id: Uuid, partition_count: int) -> None:
-        self._connection = Connection(broker.address)
-        self._group = group
-        self._topic = topic
-        self._partitions = frozenset(range(partition_count))
-        self.members: list[StreamsMember] = []
-        await_coordinator(self._connection, group)
-
-    def add(self, count: int) -> None:
-        self.members += [StreamsMember() for _ in range(count)]
-
-    def join(self) -> None:
-        self._settle()
-
-    def leave(self, count: int) -> None:
-        gone, self.members = self.members[-count:], self.members[:-count]
-        for member in gone:
-            member.epoch = -1
-        self._ask(gone)
-        self._settle()
-
-    def _settle(self) -> None:
-        wait_until(self._rounds(), f"streams group {self._group} is stable")
-
-    def _rounds(self) -> Iterator[bool]:
-        while True:
-            self._ask(self.members)
-            epochs = {member.epoch for member in self.members}
-            owned = [partition for member in self.members for partition in member.owned]
-            is_quiet = not any(member.says_what_it_owns for member in self.members)
-            yield is_quiet and len(epochs) == 1 and len(owned) == len(self._partitions) == len({*owned})
+    def __init__(self, broker: Broker, group: str, topic: str, topic_id: Uuid, partition_count: int) -> None:
+        super().__init__(StreamsMember, broker, group, topic, topic_id, partition_count)
 
     def _ask(self, members: list[StreamsMember]) -> None:
         requests = [self._request(member) for member in members]
@@ -114,6 +79,3 @@ class StreamsMembers:
 
     def heartbeat(self) -> tuple[ApiKey, Message, int]:
         return ApiKey.STREAMS_GROUP_HEARTBEAT, self._request(self.members[0]), STREAMS_VERSION
-
-    def close(self) -> None:
-        self._connection.socket.close()

@@ -21,6 +21,7 @@ from compat_tests.cluster.looking import OPERATOR, controller_of
 from compat_tests.cluster.processes import ClusterProcesses
 from compat_tests.cluster.secured import format_options, secured
 from compat_tests.deadlines import eventually
+from compat_tests.differential.acl_filters import deletion_of, description_of
 from compat_tests.differential.acl_numbers import AclOperation as Op
 from compat_tests.differential.acl_numbers import PatternType, PermissionType, ResourceType
 from compat_tests.differential.peer import Connection, ConnectionClosed, api_key_of, versions_of
@@ -33,7 +34,6 @@ from kafkapy_wire.messages import create_acls as w_acls
 from kafkapy_wire.messages import create_delegation_token as w_create_token
 from kafkapy_wire.messages import create_topics as w_create
 from kafkapy_wire.messages import delete_acls as w_delete_acls
-from kafkapy_wire.messages import describe_acls as w_describe_acls
 from kafkapy_wire.messages import describe_client_quotas as w_describe_quotas
 from kafkapy_wire.messages import describe_cluster as w_cluster
 from kafkapy_wire.messages import describe_configs as w_configs
@@ -121,15 +121,7 @@ def create_acls(ask: Asking, node_id: int, *creations: Any) -> None:
 
 
 def acls_of(ask: Asking, node_id: int, user: str) -> set[tuple[object, ...]]:
-    request = w_describe_acls.DescribeAclsRequest(
-        resource_type_filter=ResourceType.ANY,
-        resource_name_filter=None,
-        pattern_type_filter=PatternType.ANY,
-        principal_filter=f"User:{user}",
-        host_filter=None,
-        operation=Op.ANY,
-        permission_type=PermissionType.ANY,
-    )
+    request = description_of(principal_filter=f"User:{user}")
     answer = ask(node_id, OPERATOR, request)
     assert not answer.error_code, answer
     return {
@@ -236,28 +228,8 @@ REQUESTS: dict[str, Callable[[], Message]] = {
     "quotas": lambda: quota("alice", "producer_byte_rate", 1.0),
     "seen quotas": lambda: w_describe_quotas.DescribeClientQuotasRequest(),
     "ACLs": lambda: w_acls.CreateAclsRequest(creations=[creation("alice", ResourceType.TOPIC, "other", Op.READ)]),
-    "deleted ACLs": lambda: w_delete_acls.DeleteAclsRequest(
-        filters=[
-            w_delete_acls.DeleteAclsFilter(
-                resource_type_filter=ResourceType.ANY,
-                resource_name_filter=None,
-                pattern_type_filter=PatternType.ANY,
-                principal_filter=None,
-                host_filter=None,
-                operation=Op.ANY,
-                permission_type=PermissionType.ANY,
-            )
-        ]
-    ),
-    "seen ACLs": lambda: w_describe_acls.DescribeAclsRequest(
-        resource_type_filter=ResourceType.ANY,
-        resource_name_filter=None,
-        pattern_type_filter=PatternType.ANY,
-        principal_filter=None,
-        host_filter=None,
-        operation=Op.ANY,
-        permission_type=PermissionType.ANY,
-    ),
+    "deleted ACLs": lambda: w_delete_acls.DeleteAclsRequest(filters=[deletion_of()]),
+    "seen ACLs": description_of,
     "users": lambda: w_describe_scram.DescribeUserScramCredentialsRequest(users=None),
 }
 

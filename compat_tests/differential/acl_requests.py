@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from compat_tests.differential.acl_filters import deletion_of, description_of
 from compat_tests.differential.acl_numbers import AclOperation, PatternType, PermissionType, ResourceType
 from compat_tests.differential.peer import Peer
 from kafkapy_wire.messages.create_acls import AclCreation, CreateAclsRequest
@@ -28,31 +29,11 @@ def creation(**fields: int | str) -> AclCreation:
 
 
 def deletion(**fields: int | str | None) -> DeleteAclsFilter:
-    made = DeleteAclsFilter(
-        resource_type_filter=ResourceType.ANY,
-        resource_name_filter=None,
-        pattern_type_filter=PatternType.ANY,
-        principal_filter=PRINCIPAL,
-        host_filter=None,
-        operation=AclOperation.ANY,
-        permission_type=PermissionType.ANY,
-    )
-    for name, value in fields.items():
-        setattr(made, name, value)
-    return made
+    return deletion_of(**{"principal_filter": PRINCIPAL, **fields})
 
 
 def description(**fields: int | str | None) -> DescribeAclsRequest:
-    wanted = deletion(**fields)
-    return DescribeAclsRequest(
-        resource_type_filter=wanted.resource_type_filter,
-        resource_name_filter=wanted.resource_name_filter,
-        pattern_type_filter=wanted.pattern_type_filter,
-        principal_filter=wanted.principal_filter,
-        host_filter=wanted.host_filter,
-        operation=wanted.operation,
-        permission_type=wanted.permission_type,
-    )
+    return description_of(**{"principal_filter": PRINCIPAL, **fields})
 
 
 def wrong_acls_are_refused(peer: Peer) -> None:
@@ -105,15 +86,7 @@ def wrong_acls_are_refused(peer: Peer) -> None:
     }
     for label, fields in wrong.items():
         peer.ask(CreateAclsRequest(creations=[creation(**fields)]), 3, label)
-    odd = DescribeAclsRequest(
-        resource_type_filter=ResourceType.ANY,
-        resource_name_filter=None,
-        pattern_type_filter=PatternType.ANY,
-        principal_filter=None,
-        host_filter=None,
-        operation=AclOperation.ANY,
-        permission_type=PermissionType.ANY,
-    )
+    odd = description_of()
     taken = deletion(principal_filter=None)
     for principal in ("Group:a", "User:", "User:a:b=c,d", " User:a"):
         odd.principal_filter = taken.principal_filter = principal

@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from compat_tests.differential.acl_filters import deletion_of, description_of
 from compat_tests.differential.acl_numbers import AclOperation, PatternType, PermissionType, ResourceType
 from compat_tests.differential.peer import Connection, Peer
 from compat_tests.differential.plain import Plain
 from kafkapy_wire.messages.create_acls import AclCreation, CreateAclsRequest
-from kafkapy_wire.messages.delete_acls import DeleteAclsFilter, DeleteAclsRequest
-from kafkapy_wire.messages.describe_acls import DescribeAclsRequest
+from kafkapy_wire.messages.delete_acls import DeleteAclsRequest
 
 SETTINGS = {
     "node.id": "1",
@@ -82,15 +82,7 @@ class AuthorizedPeer(Peer):
 
     def allow(self, *allowed: Allowed) -> None:
         """From now on the client may do this, and nothing else."""
-        everything = DeleteAclsFilter(
-            resource_type_filter=ResourceType.ANY,
-            resource_name_filter=None,
-            pattern_type_filter=PatternType.ANY,
-            principal_filter=None,
-            host_filter=CLIENT,
-            operation=AclOperation.ANY,
-            permission_type=PermissionType.ANY,
-        )
+        everything = deletion_of(host_filter=CLIENT)
         deleted = self.quietly(DeleteAclsRequest(filters=[everything]))
         assert [result.error_code for result in deleted.filter_results] == [0], deleted
         if allowed:
@@ -102,15 +94,7 @@ class AuthorizedPeer(Peer):
         assert [result.error_code for result in created.results] == [0] * len(creations), created
 
     def _await_acls(self, host: str, count: int) -> None:
-        described = DescribeAclsRequest(
-            resource_type_filter=ResourceType.ANY,
-            resource_name_filter=None,
-            pattern_type_filter=PatternType.ANY,
-            principal_filter=None,
-            host_filter=host,
-            operation=AclOperation.ANY,
-            permission_type=PermissionType.ANY,
-        )
+        described = description_of(host_filter=host)
         self.until(
             described,
             lambda answer: sum(len(resource.acls) for resource in answer.resources) == count,
@@ -120,15 +104,7 @@ class AuthorizedPeer(Peer):
     def with_acls(self, creations: Sequence[AclCreation]) -> None:
         """These too. Returns when a client of this broker is told by them."""
         self._create(creations)
-        everything = DescribeAclsRequest(
-            resource_type_filter=ResourceType.TOPIC,
-            resource_name_filter=None,
-            pattern_type_filter=PatternType.ANY,
-            principal_filter=None,
-            host_filter=None,
-            operation=AclOperation.ANY,
-            permission_type=PermissionType.ANY,
-        )
+        everything = description_of(resource_type_filter=ResourceType.TOPIC)
         names = {each.resource_name for each in creations}
         self.until(
             everything,

@@ -11,6 +11,7 @@ import pytest
 
 from compat_tests.apache_kafka import ApacheKafka, free_port, jar_directory
 from compat_tests.broker import Broker
+from compat_tests.differential.acl_filters import description_of
 from compat_tests.differential.acl_numbers import AclOperation, PatternType, PermissionType, ResourceType
 from compat_tests.differential.comparison import differences, report
 from compat_tests.differential.peer import Connection, Peer, api_key_of, versions_of
@@ -23,7 +24,6 @@ from kafkapy_wire.messages.create_delegation_token import (
     CreateDelegationTokenRequest,
     CreateDelegationTokenResponse,
 )
-from kafkapy_wire.messages.describe_acls import DescribeAclsRequest
 from kafkapy_wire.messages.describe_delegation_token import DescribeDelegationTokenOwner, DescribeDelegationTokenRequest
 from kafkapy_wire.messages.expire_delegation_token import ExpireDelegationTokenRequest
 from kafkapy_wire.messages.renew_delegation_token import RenewDelegationTokenRequest
@@ -113,15 +113,7 @@ def add_acls(peer: Peer, *acls: AclCreation, count: int) -> None:
     """So that there are `count`."""
     created = peer.quietly(CreateAclsRequest(creations=list(acls)))
     assert [result.error_code for result in created.results] == [0] * len(acls), created
-    everything = DescribeAclsRequest(
-        resource_type_filter=ResourceType.ANY,
-        resource_name_filter=None,
-        pattern_type_filter=PatternType.ANY,
-        principal_filter=None,
-        host_filter=None,
-        operation=AclOperation.ANY,
-        permission_type=PermissionType.ANY,
-    )
+    everything = description_of()
     peer.until(everything, lambda answer: sum(len(each.acls) for each in answer.resources) == count, f"{count} ACLs")
 
 

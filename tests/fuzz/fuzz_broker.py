@@ -11,14 +11,10 @@ as long as it does not need what earlier rounds left behind.
 
 from __future__ import annotations
 
-import argparse
-import logging
 import random
-import sys
-import tempfile
-import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,11 +42,11 @@ from kafkapy_wire.messages.sasl_handshake import SaslHandshakeRequest, SaslHands
 from kafkapy_wire.sasl.jaas import PLAIN_MODULE
 from kafkapy_wire.uuid import Uuid
 from tests.fuzz.fuzz_wire import mutated, random_message
+from tests.fuzz.rounds import InternalErrors, parser_of_rounds, run_as_command, run_rounds
 from tests.shell.running_node import Client, batch, connect, running_node
 
 REQUESTS_PER_ROUND = 20
 ANSWER_SECONDS_MAX = 0.2
-ROUNDS_PER_NODE = 200
 TOPICS = ("orders", "a", "payments-2026")
 NAMES = (
     *TOPICS,
@@ -104,26 +100,6 @@ SECURED = Kind(
     (MALLORY, MALLORY, MALLORY, ADMINISTRATOR),
 )
 RIGHTS = 12
-
-
-class InternalErrors(logging.Handler):
-    """Keeps what the node logs as an error of its own."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.seen: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.seen.append(logging.Formatter().format(record))
-
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        logger = logging.getLogger("kafkapy")
-        logger.addHandler(self)
-        try:
-            yield
-        finally:
-            logger.removeHandler(self)
 
 
 def make_plausible(
@@ -265,45 +241,29 @@ async def check(client: Client, topic: str) -> None:
 
 
 async def run(first: int, rounds_max: int | None, deadline: float, directory: Path, kind: Kind = OPEN) -> int:
-    """Rounds on one node and, after every `ROUNDS_PER_NODE`, on its successor on the same directory."""
+    """As `run_rounds`; all nodes on the same directory."""
     errors = InternalErrors()
-    rounds = 0
+
+    @asynccontextmanager
+    async def rounds_of_node(seed: int) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
+        async with running_node(directory, kind.settings) as node:
+            async with entered(node, ADMINISTRATOR if kind.users else None) as client:
+                if kind.users:
+                    await give_rights(random.Random(seed), client, kind.names)
+                for topic in TOPICS:
+                    if topic not in node.broker.metadata.image.topics:
+                        await client.create_topic(topic, 2)
+            yield partial(run_round, node=node, errors=errors, kind=kind)
+
     with errors.listening():
-        while rounds != rounds_max and time.monotonic() < deadline:
-            async with running_node(directory, kind.settings) as node:
-                async with entered(node, ADMINISTRATOR if kind.users else None) as client:
-                    if kind.users:
-                        await give_rights(random.Random(first + rounds), client, kind.names)
-                    for topic in TOPICS:
-                        if topic not in node.broker.metadata.image.topics:
-                            await client.create_topic(topic, 2)
-                for _ in range(ROUNDS_PER_NODE):
-                    if rounds == rounds_max or time.monotonic() >= deadline:
-                        break
-                    try:
-                        await run_round(first + rounds, node, errors, kind)
-                    except BaseException:
-                        sys.stderr.write(f"failed with --seed {first + rounds} --rounds 1\n")
-                        raise
-                    rounds += 1
-    return rounds
+        return await run_rounds(first, rounds_max, deadline, rounds_of_node)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Fuzz a running node.")
-    parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--rounds", type=int, default=None, help="stop after so many rounds")
-    parser.add_argument("--seed", type=int, default=None, help="the first round's seed; by default another each time")
+    parser = parser_of_rounds("Fuzz a running node.")
     parser.add_argument("--secured", action="store_true", help="by clients with some rights, of a node with ACLs")
     options = parser.parse_args()
-    first = random.randrange(2**32) if options.seed is None else options.seed
-    logging.getLogger("kafkapy").propagate = False  # closed connections are what this is about
-    deadline = time.monotonic() + options.seconds
-    with tempfile.TemporaryDirectory(prefix="kafkapy-fuzz-") as directory:
-        kind = SECURED if options.secured else OPEN
-        rounds = trio.run(run, first, options.rounds, deadline, Path(directory), kind)
-    sys.stdout.write(f"{rounds} rounds from seed {first}: nothing found\n")
-    return 0
+    return run_as_command(options, partial(run, kind=SECURED if options.secured else OPEN))
 
 
 if __name__ == "__main__":

@@ -9,15 +9,10 @@ that are gone, and goes on serving others. A failure prints the seed of the roun
 
 from __future__ import annotations
 
-import argparse
 import json
-import logging
 import random
 import ssl
-import sys
-import tempfile
-import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -31,7 +26,7 @@ from kafkapy.testing import IdentityProvider
 from kafkapy_wire.messages.sasl_authenticate import SaslAuthenticateRequest
 from kafkapy_wire.messages.sasl_handshake import SaslHandshakeRequest
 from kafkapy_wire.sasl.jaas import OAUTHBEARER_MODULE, PLAIN_MODULE, SCRAM_MODULE
-from tests.fuzz.fuzz_broker import InternalErrors
+from tests.fuzz.rounds import InternalErrors, parser_of_rounds, run_as_command, run_rounds
 from tests.network.test_hostile_logins import mutated, step
 from tests.network.test_logins import is_served, log_in
 from tests.network.test_tls_handshakes import Mutated
@@ -40,7 +35,6 @@ from tests.tls.certificates import client_context, server_settings
 from tests.tls.records import ALERT, APPLICATION_DATA, HANDSHAKE, KEY_UPDATE, KEY_UPDATE_ASKING, OwnRecords
 
 CLIENTS_PER_ROUND: Final = 20
-ROUNDS_PER_NODE: Final = 200
 STEPS_MAX: Final = 6
 CLIENT_SECONDS_MAX: Final = 0.5
 FORGOTTEN_SECONDS_MAX: Final = 60
@@ -241,38 +235,22 @@ async def honest(world: World) -> AsyncIterator[Client]:
 
 
 async def run(first: int, rounds_max: int | None, deadline: float, directory: Path) -> int:
+    """As `run_rounds`; all nodes on the same directory, with the same provider of identities."""
     errors = InternalErrors()
-    rounds = 0
     with errors.listening(), IdentityProvider() as provider:
         given = settings(provider, directory / "jwks.json")
-        while rounds != rounds_max and time.monotonic() < deadline:
+
+        @asynccontextmanager
+        async def rounds_of_node(_: int) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
             async with running_node(directory / "data", given) as node:
-                world = World(node, provider, directory)
-                for _ in range(ROUNDS_PER_NODE):
-                    if rounds == rounds_max or time.monotonic() >= deadline:
-                        break
-                    try:
-                        await run_round(first + rounds, world, errors)
-                    except BaseException:
-                        sys.stderr.write(f"failed with --seed {first + rounds} --rounds 1\n")
-                        raise
-                    rounds += 1
-    return rounds
+                yield partial(run_round, world=World(node, provider, directory), errors=errors)
+
+        return await run_rounds(first, rounds_max, deadline, rounds_of_node)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Fuzz the handshakes and logins of a running node.")
-    parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--rounds", type=int, default=None, help="stop after so many rounds")
-    parser.add_argument("--seed", type=int, default=None, help="the first round's seed; by default another each time")
-    options = parser.parse_args()
-    first = random.randrange(2**32) if options.seed is None else options.seed
-    logging.getLogger("kafkapy").propagate = False  # closed connections are what this is about
-    deadline = time.monotonic() + options.seconds
-    with tempfile.TemporaryDirectory(prefix="kafkapy-fuzz-") as directory:
-        rounds = trio.run(partial(run, first, options.rounds, deadline, Path(directory)))
-    sys.stdout.write(f"{rounds} rounds from seed {first}: nothing found\n")
-    return 0
+    parser = parser_of_rounds("Fuzz the handshakes and logins of a running node.")
+    return run_as_command(parser.parse_args(), run)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from kafkapy_wire.api_keys import API_VERSIONS, request_header_version
 from kafkapy_wire.codec import encode
 from kafkapy_wire.messages.request_header import RequestHeader
 from tests.fuzz import fuzz_broker, fuzz_handshakes
+from tests.fuzz.rounds import InternalErrors
 from tests.shell.running_node import connect, running_node, trio_test
 
 FRAMES_AT_ONCE_MAX = 4
@@ -49,7 +50,7 @@ BYTES = st.lists(
 @given(st.lists(BYTES, min_size=1, max_size=5))
 @settings(max_examples=40, derandomize=True, deadline=None)
 def test_any_bytes_leave_the_node_as_it_was(connections: list[list[bytes]]) -> None:
-    errors = fuzz_broker.InternalErrors()
+    errors = InternalErrors()
 
     @trio_test
     async def run() -> None:

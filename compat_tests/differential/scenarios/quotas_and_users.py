@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from compat_tests.differential.acl_filters import deletion_of, description_of
 from compat_tests.differential.peer import Peer
 from compat_tests.differential.registry import scenario
 from kafkapy_wire.messages.alter_client_quotas import (
@@ -17,7 +18,7 @@ from kafkapy_wire.messages.alter_user_scram_credentials import (
 )
 from kafkapy_wire.messages.create_acls import AclCreation, CreateAclsRequest
 from kafkapy_wire.messages.create_delegation_token import CreatableRenewers, CreateDelegationTokenRequest
-from kafkapy_wire.messages.delete_acls import DeleteAclsFilter, DeleteAclsRequest
+from kafkapy_wire.messages.delete_acls import DeleteAclsRequest
 from kafkapy_wire.messages.describe_acls import DescribeAclsRequest
 from kafkapy_wire.messages.describe_client_quotas import ComponentData, DescribeClientQuotasRequest
 from kafkapy_wire.messages.describe_delegation_token import DescribeDelegationTokenOwner, DescribeDelegationTokenRequest
@@ -208,26 +209,10 @@ def without_an_authorizer_there_are_no_acls(peer: Peer) -> None:
     )
     peer.ask_versions(CreateAclsRequest(creations=[acl, acl]), "two")
     peer.ask_versions(CreateAclsRequest(creations=[]), "none")
-    everything = DeleteAclsFilter(
-        resource_type_filter=any_,
-        resource_name_filter=None,
-        pattern_type_filter=any_,
-        principal_filter=None,
-        host_filter=None,
-        operation=any_,
-        permission_type=any_,
-    )
+    everything = deletion_of()
     peer.ask_versions(DeleteAclsRequest(filters=[everything]), "all")
     peer.ask_versions(DeleteAclsRequest(filters=[]), "none")
-    described = DescribeAclsRequest(
-        resource_type_filter=any_,
-        resource_name_filter=None,
-        pattern_type_filter=any_,
-        principal_filter=None,
-        host_filter=None,
-        operation=any_,
-        permission_type=any_,
-    )
+    described = description_of()
     peer.ask_versions(described, "all")
     for field in ("resource_type_filter", "pattern_type_filter", "operation", "permission_type"):
         for number in (0, 99):
