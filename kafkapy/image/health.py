@@ -88,18 +88,19 @@ def serves_tls(host: str, port: int) -> bool:
 def listeners(environ: "Mapping[str, str]" = os.environ) -> "dict[str, tuple[int, str]]":
     """Those that variables give: name to (port, security protocol)."""
     protocols = {}
-    for entry in _variable(environ, "LISTENER_SECURITY_PROTOCOL_MAP").split(","):
+    for entry in variable(environ, "LISTENER_SECURITY_PROTOCOL_MAP").split(","):
         name, _, protocol = entry.partition(":")
         protocols[name.strip().upper()] = protocol.strip().upper()
     found = {}
-    for listener in (_variable(environ, "LISTENERS") or _variable(environ, "ADVERTISED_LISTENERS")).split(","):
+    for listener in (variable(environ, "LISTENERS") or variable(environ, "ADVERTISED_LISTENERS")).split(","):
         name, port = listener.partition("://")[0].strip().upper(), listener.rpartition(":")[2].strip()
         if port.isdigit():
             found[name] = (int(port), protocols.get(name, name))
     return found
 
 
-def _variable(environ: "Mapping[str, str]", name: str) -> str:
+def variable(environ: "Mapping[str, str]", name: str) -> str:
+    """The setting `name` of the container's node, or ""."""
     return environ.get("KAFKA_" + name) or environ.get("KAFKA_CFG_" + name) or ""
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kafkapy.client.acls import ALL, SUPPORTED
 from kafkapy.client.errors import ClientError
-from kafkapy.tools.tool_parser import add_client_settings_arguments, add_ignored, run_tool
+from kafkapy.tools.tool_parser import add_client_settings_arguments, add_ignored, check_principals, run_tool
 
 if TYPE_CHECKING:
     import argparse
@@ -241,9 +241,7 @@ def _entries(arguments: argparse.Namespace, operations: Iterable[str]) -> list[E
     for permission in ("ALLOW", "DENY"):
         principals = getattr(arguments, f"{permission.lower()}_principal")
         hosts = getattr(arguments, f"{permission.lower()}_host") or [EVERY_HOST]
-        for principal in principals:
-            if not all(principal.partition(":")):
-                raise ClientError(f"expected a string in format principalType:principalName but got {principal}")
+        check_principals(principals)
         entries += [Entry(*each, permission) for each in product(principals, hosts, operations)]
     return list(dict.fromkeys(entries))
 

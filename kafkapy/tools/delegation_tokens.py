@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.client.errors import ClientError
-from kafkapy.tools.tool_parser import add_connection_arguments, run_tool, table
+from kafkapy.tools.tool_parser import add_connection_arguments, check_principals, run_tool, table
 from kafkapy_wire.integer_text import INT64_MAX, parse_integer
 
 if TYPE_CHECKING:
@@ -47,9 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         for attribute in _ACTIONS[chosen[0]]:
             if getattr(given, attribute) is None:
                 raise ClientError(f'Missing required argument "[{attribute.replace("_", "-")}]"')
-        for principal in (*given.owner_principal, *given.renewer_principal):
-            if not all(principal.partition(":")):
-                raise ClientError(f"expected a string in format principalType:principalName but got {principal}")
+        check_principals((*given.owner_principal, *given.renewer_principal))
         return body[chosen[0]](given, cluster)
 
     return run_tool(arguments, checked)

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from kafkapy.image.defaults import IMAGE_VARIABLE
-from kafkapy.image.health import listeners
+from kafkapy.image.health import listeners, variable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,16 +16,12 @@ def own_broker(environ: Mapping[str, str] = os.environ) -> str | None:
     """Where it takes requests without TLS and logins, as its variables say: `localhost:9092`. None: nowhere."""
     if not environ.get(IMAGE_VARIABLE):
         return None
-    of_controllers = (_variable(environ, "CONTROLLER_LISTENER_NAMES") or "CONTROLLER").upper().split(",")
+    of_controllers = (variable(environ, "CONTROLLER_LISTENER_NAMES").strip() or "CONTROLLER").upper().split(",")
     plain = {
         name: port
         for name, (port, protocol) in (listeners(environ) or {"PLAINTEXT": (9092, "PLAINTEXT")}).items()
         if protocol == "PLAINTEXT" and name not in of_controllers
     }
     # A listener for other brokers is advertised at an address of this container; one for the host is not.
-    port = plain.get(_variable(environ, "INTER_BROKER_LISTENER_NAME").upper(), next(iter(plain.values()), None))
+    port = plain.get(variable(environ, "INTER_BROKER_LISTENER_NAME").strip().upper(), next(iter(plain.values()), None))
     return None if port is None else f"localhost:{port}"
-
-
-def _variable(environ: Mapping[str, str], name: str) -> str:
-    return (environ.get(f"KAFKA_{name}") or environ.get(f"KAFKA_CFG_{name}") or "").strip()

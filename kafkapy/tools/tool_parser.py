@@ -74,6 +74,13 @@ def named_values(pairs: Iterable[str], option: str) -> dict[str, str]:
     return found
 
 
+def check_principals(texts: Iterable[str]) -> None:
+    """Raises ClientError: one is not `User:alice`."""
+    for text in texts:
+        if not all(text.partition(":")):
+            raise ClientError(f"expected a string in format principalType:principalName but got {text}")
+
+
 def run_tool(
     arguments: argparse.Namespace,
     body: Callable[[argparse.Namespace, Cluster], int],
