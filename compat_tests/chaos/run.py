@@ -170,7 +170,7 @@ class Chaos:
             outcome.problems += watch.problems_at_rest(
                 {group: _seen_to(auditors[0], topics) for group, topics in clients.topics_of_groups().items()}
             )
-            outcome.problems += not_shared(clients.sharers, auditors[0], self._directory)
+            outcome.problems += not_shared(clients.sharers, auditors[0], self._directory, troubles.outdated)
         stop_clients([*clients.consumers, *clients.sharers], outcome)
         stop_clients(auditors, outcome)
         if came_to_rest:
@@ -181,7 +181,7 @@ class Chaos:
         whole = self._directory / "history.jsonl"
         parts = [history.path, *(part_of(self._directory, client.name) for client in clients.processes())]
         merge_histories([part for part in parts if part.exists()], whole)
-        outcome.judge(whole, troubles.cuts)
+        outcome.judge(whole, troubles.outdated)
         groups = read_history(whole)
         if came_to_rest:
             outcome.problems += unseen_records(groups, auditors[0].places)

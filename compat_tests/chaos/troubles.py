@@ -21,6 +21,7 @@ from compat_tests.cluster.looking import admin_client, kafka_errors, kafka_struc
 from compat_tests.cluster.node_process import NodeProcess
 from compat_tests.cluster.processes import ClusterProcesses
 from compat_tests.command_line import ClusterCommand
+from compat_tests.crash.outdated import Outdated
 from compat_tests.kafkapy_process import KafkapyFailed
 
 REST_SECONDS_MAX = 60.0
@@ -43,8 +44,8 @@ class Troubles:
         command_config: Path | None = None,
     ) -> None:
         self.met: Counter[str] = Counter()
-        self.cuts: list[tuple[float, float]] = []
-        """When, by the monotonic clock, a node could not reach the others although clients could reach it."""
+        self.outdated: list[Outdated] = []
+        """When a node may have answered by what was true before."""
         self._cluster = cluster
         self._command = ClusterCommand(cluster.bootstrap, command_config)
         self._chance = chance
@@ -159,9 +160,11 @@ class Troubles:
     def _pause(self) -> None:
         node, seconds = self._node(), 10 ** self._chance.uniform(-1.0, 0.9)
         self._tell(f"node {node.node_id}: paused for {seconds:.1f} s")
+        began = time.monotonic()
         node.pause()
         time.sleep(seconds)
         node.resume()
+        self.outdated.append(Outdated(began, time.monotonic()))
 
     def _empty_disk(self) -> None:
         """Everything that is committed is on the other nodes before the disk is emptied: they go on without it."""
@@ -281,7 +284,7 @@ class Troubles:
         time.sleep(seconds)
         network.mend()
         if not clients:
-            self.cuts.append((began, time.monotonic()))
+            self.outdated.append(Outdated(began, time.monotonic()))
 
 
 FAILURES = (KafkapyFailed, ApacheKafkaFailed)

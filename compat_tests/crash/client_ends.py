@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from compat_tests.crash.outdated import Outdated
+
 TRANSACTION_TIMEOUT_MS = 30_000
-AFTER_A_CUT_SECONDS = 2.0
-"""So long after a link was mended may an answer come that a node gave before it knew of anything new."""
 SEGMENTATION_FAULT = "segmentation fault"
 EXAMPLES = 3
 
@@ -27,8 +27,8 @@ class OwnEnd:
     pattern: str
     seconds_open_min: float = 0.0
     """The client's transaction had begun at least so long before."""
-    only_after_a_cut: bool = False
-    """Meanwhile a node could not reach the others, but clients could reach it."""
+    only_outdated: bool = False
+    """Meanwhile a node may have answered by what was true before."""
 
 
 OWN_ENDS = (
@@ -62,12 +62,12 @@ OWN_ENDS = (
         r"code=_FENCED|ProducerFencedException|PRODUCER_FENCED|INVALID_PRODUCER_EPOCH",
         seconds_open_min=TRANSACTION_TIMEOUT_MS / 1000,
     ),
-    # A node that was cut off from the others takes itself for the coordinator, as in Apache Kafka. A client that still
-    # asks it hears of the transaction before, which has ended: such a refusal needs nothing to be stored.
+    # A client that still asks a coordinator which was cut off, or paused, hears of the transaction before, which has
+    # ended: such a refusal needs nothing to be stored.
     OwnEnd(
-        "a coordinator that was cut off knew of no transaction",
+        "an outdated coordinator knew of no transaction",
         r"InvalidTxnStateException|INVALID_TXN_STATE",
-        only_after_a_cut=True,
+        only_outdated=True,
     ),
 )
 
@@ -77,7 +77,7 @@ def is_own_end(error: str) -> bool:
     return any(
         re.search(own.pattern, error, re.MULTILINE)
         for own in OWN_ENDS
-        if not own.seconds_open_min and not own.only_after_a_cut
+        if not own.seconds_open_min and not own.only_outdated
     )
 
 
@@ -97,11 +97,8 @@ class ClientEnds:
         return ", ".join(f"{name} {count}" for name, count in sorted(self.own.items())) or "none"
 
 
-def client_ends(history: Iterable[str], cuts: Sequence[tuple[float, float]] = ()) -> ClientEnds:
-    """What the `crash` lines of a history say.
-
-    `cuts`: when, by the monotonic clock, a node could not reach the others although clients could reach it.
-    """
+def client_ends(history: Iterable[str], outdated: Sequence[Outdated] = ()) -> ClientEnds:
+    """What the `crash` lines of a history say. `outdated`: when a node may have answered by what was true before."""
     ends = ClientEnds()
     begun: dict[str, int] = {}
     for text in history:
@@ -114,14 +111,14 @@ def client_ends(history: Iterable[str], cuts: Sequence[tuple[float, float]] = ()
             continue
         seconds = now / 1e9
         seconds_open = seconds - begun.pop(process, now) / 1e9
-        was_cut = any(begin <= seconds and seconds - seconds_open <= end + AFTER_A_CUT_SECONDS for begin, end in cuts)
+        was_outdated = any(each.meets(seconds - seconds_open, seconds) for each in outdated)
         if (error := line.get("error")) is None:
             continue
         for own in OWN_ENDS:
             if (
                 re.search(own.pattern, error, re.MULTILINE)
                 and seconds_open >= own.seconds_open_min
-                and (was_cut or not own.only_after_a_cut)
+                and (was_outdated or not own.only_outdated)
             ):
                 ends.own[own.name] += 1
                 break
@@ -130,6 +127,6 @@ def client_ends(history: Iterable[str], cuts: Sequence[tuple[float, float]] = ()
     return ends
 
 
-def client_ends_in(path: Path, cuts: Sequence[tuple[float, float]] = ()) -> ClientEnds:
+def client_ends_in(path: Path, outdated: Sequence[Outdated] = ()) -> ClientEnds:
     with path.open() as lines:
-        return client_ends(lines, cuts)
+        return client_ends(lines, outdated)

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from compat_tests.crash.client_ends import client_ends
+from compat_tests.crash.outdated import Outdated
 
 IN_TRANSACTION = "self.producer.send_offsets_to_transaction(offsets, metadata, CALL_TIMEOUT_SECONDS)"
 
@@ -54,11 +55,11 @@ def test_only_a_transaction_that_has_timed_out_is_fenced() -> None:
     assert client_ends([line("begin", 10), crash(None, 11), crash(FENCED, 50)]).problems() != []
 
 
-def test_only_a_coordinator_that_was_cut_off_may_know_of_no_transaction() -> None:
+def test_only_an_outdated_coordinator_may_know_of_no_transaction() -> None:
     history = [line("begin", 10), crash(NO_TRANSACTION, 12)]
-    assert client_ends(history, [(11, 11.5)]).problems() == []
-    assert client_ends(history, [(8, 9)]).problems() == []
-    assert client_ends(history, [(6, 7), (13, 14)]).problems() != []
+    assert client_ends(history, [Outdated(11, 11.5)]).problems() == []
+    assert client_ends(history, [Outdated(8, 9)]).problems() == []
+    assert client_ends(history, [Outdated(6, 7), Outdated(13, 14)]).problems() != []
     assert client_ends(history).problems() != []
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 
+from compat_tests.crash.outdated import Outdated
 from compat_tests.crash.share_judge import judge, lost
+
+SECOND = 1_000_000_000
 
 
 def line(time: int, kind: str, function: str, *offsets: int, process: str = "a", **fields: object) -> str:
@@ -34,6 +37,17 @@ def test_what_was_accepted_does_not_come_again() -> None:
     assert judge([accepted, begun_after]).problems == ["delivered after it was accepted: 1: ('t', 0, 0) to b"]
     again = line(10, "ok", "acknowledge", 0, process="b")
     assert judge([accepted, begun_before, again]).problems == ["accepted twice: 1: ('t', 0, 0), then by b"]
+
+
+def test_only_an_outdated_leader_may_deliver_what_another_has_accepted() -> None:
+    accepted = line(20 * SECOND, "ok", "acknowledge", 0)
+    delivered = line(30 * SECOND, "ok", "deliver", 0, began=29 * SECOND, process="b")
+    assert judge([accepted, delivered], [Outdated(18, 23)]).problems == []
+    assert judge([accepted, delivered], [Outdated(18, 19), Outdated(31, 32)]).problems != []
+    again = line(31 * SECOND, "ok", "acknowledge", 0, process="b")
+    assert judge([accepted, delivered, again], [Outdated(18, 23)]).problems == [
+        "accepted twice: 1: ('t', 0, 0), then by b"
+    ]
 
 
 def test_what_nobody_got_or_accepted_is_lost() -> None:

@@ -36,6 +36,7 @@ from compat_tests.crash.client_process import ClientProcess
 from compat_tests.crash.clients import Client, IdempotentProducer
 from compat_tests.crash.group_clients import CONSUMER_SETTINGS, GroupConsumer
 from compat_tests.crash.history_file import HistoryFile, merge_histories
+from compat_tests.crash.outdated import Outdated
 from compat_tests.crash.share_judge import judge_files, lost
 from compat_tests.kafkapy_process import KafkapyFailed, KafkapyProcess, kafkapy_command
 
@@ -91,9 +92,9 @@ class Outcome:
             f"problems: {len(self.problems)}\n{self.cleaning}"
         )
 
-    def judge(self, history: Path, cuts: Sequence[tuple[float, float]] = ()) -> None:
+    def judge(self, history: Path, outdated: Sequence[Outdated] = ()) -> None:
         """Ask `kafkapy check`; its anomalies become problems, and so do clients that had to end (see `client_ends`)."""
-        self.ends = client_ends_in(history, cuts)
+        self.ends = client_ends_in(history, outdated)
         self.problems += self.ends.problems()
         checked = subprocess.run(
             [kafkapy_command(), "check", "--json", str(history)],
@@ -233,14 +234,16 @@ def share_process(bootstrap: str, seed: int, directory: Path, name: str) -> Clie
     )
 
 
-def not_shared(sharers: Sequence[ClientProcess], auditor: Auditor, directory: Path) -> list[str]:
+def not_shared(
+    sharers: Sequence[ClientProcess], auditor: Auditor, directory: Path, outdated: Sequence[Outdated] = ()
+) -> list[str]:
     """Problems of the share group, once it has had the time to take all that is there."""
     if not sharers:
         return []
     parts = [part_of(directory, sharer.name) for sharer in sharers]
     deadline = time.monotonic() + SHARED_SECONDS_MAX
     while True:
-        shared = judge_files(parts)
+        shared = judge_files(parts, outdated)
         left = lost(shared, auditor.places, SHARED_TOPICS)
         if not left or time.monotonic() > deadline or any(sharer.failure for sharer in sharers):
             return [*shared.problems, *left]

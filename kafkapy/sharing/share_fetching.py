@@ -165,7 +165,7 @@ class ShareFetching:
         sizes = self._share_out(len(acquirable))
         for (share_partition, offset), size in zip(acquirable, sizes, strict=True):
             partition = share_partition.partition
-            if not partition.leads:
+            if not share_partition.still_leads():
                 self._give_up(share_partition, ErrorCode.NOT_LEADER_OR_FOLLOWER)
                 continue
             end_offset = self._readable_end(partition)
@@ -250,7 +250,7 @@ class ShareFetching:
         Raises KafkaError, OSError.
         """
         partition, terms = share_partition.partition, self._terms
-        if not partition.leads:
+        if not share_partition.still_leads():
             self._share_partitions.drop(share_partition)
             raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
         if room <= 0 and not is_first:

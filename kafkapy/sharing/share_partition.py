@@ -63,7 +63,7 @@ class SharePartition:
     ) -> None:
         self.key = key
         self.partition = partition
-        self.leader_epoch = partition.leader_epoch
+        self.leader_epoch = self._seen_epoch = partition.leader_epoch
         self.status = Status.NEW
         self.window = InFlight(0)
         self._state_epoch = 0
@@ -85,6 +85,19 @@ class SharePartition:
         return self._limits()
 
     # -- life
+
+    def still_leads(self) -> bool:
+        """Whether this broker leads the partition, and nobody else has since the window was read.
+
+        What another leader has changed is not in this window. Each new leader raises the epoch, so that after a rise by
+        one, as at the end of a reassignment, there was none in between; after more there may have been one, of which
+        a broker that was paused hears when it is over.
+        """
+        epoch = self.partition.leader_epoch
+        if not self.partition.leads or epoch > self._seen_epoch + 1:
+            return False
+        self._seen_epoch = epoch
+        return True
 
     def initialize(self) -> Pending[None]:
         """Read the state; at once if that was done. Refused with KafkaError: LEADER_NOT_AVAILABLE, it is being read, or

@@ -127,6 +127,9 @@ class SharePartitions:
     def get_or_make(self, key: SharePartitionKey) -> SharePartition:
         """Raises KafkaError: this broker does not lead the partition."""
         found = self._by_key.get(key)
+        if found is not None and not found.still_leads():
+            self.drop(found)
+            found = None
         if found is None:
             partition = self._partitions.leader_by_id(key.topic_id, key.partition)
             found = self._by_key[key] = SharePartition(
@@ -200,16 +203,14 @@ class SharePartitions:
     def follow_metadata(self, *_: object) -> None:
         """Give up what this broker does not lead any more. The partitions must have followed the image before."""
         for share_partition in list(self._by_key.values()):
-            partition = share_partition.partition
-            if not partition.leads or not self._partitions.is_current(partition):
+            if not share_partition.still_leads() or not self._partitions.is_current(share_partition.partition):
                 self.drop(share_partition)
 
     def _has_no_successor(self, share_partition: SharePartition) -> bool:
         """Whether nobody else writes its dead letters: neither another leader, nor what was made anew since."""
         if self._by_key.get(share_partition.key, share_partition) is not share_partition:
             return False
-        partition = share_partition.partition
-        return partition.leads and partition.leader_epoch == share_partition.leader_epoch
+        return share_partition.still_leads()
 
     # -- the start offset of a group that begins
 

@@ -60,3 +60,10 @@ async def coordinated(client: Client) -> None:
 async def produce(client: Client, count: int) -> None:
     now_ms = int(time.time() * 1_000)  # retention deletes what is old
     await client.produce("t", *[b"value"] * count, timestamp=now_ms)
+
+
+def lead_anew(on: Stage, rise: int) -> None:
+    """The metadata say that the node leads `t` in an epoch that is higher by `rise`."""
+    state = on.node.broker.metadata.image.topics["t"].partitions[0]
+    again = state._replace(leader_epoch=state.leader_epoch + rise, partition_epoch=state.partition_epoch + rise)
+    on.node.broker.partitions.leader("t", 0).become(again, now_ms=on.clock.now_ms())

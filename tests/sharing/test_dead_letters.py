@@ -16,7 +16,7 @@ from kafkapy_wire.messages.update_features import (
 )
 from kafkapy_wire.records import Compression, NewRecord, Record, build_batch
 from tests.sharing.share_member import ACCEPT, GROUP, REJECT, RELEASE, ShareMember, acquired, progress, set_group
-from tests.sharing.share_stage import AT_ONCE, Stage, coordinated, produce, stage
+from tests.sharing.share_stage import AT_ONCE, Stage, coordinated, lead_anew, produce, stage
 from tests.sharing.window_lab import LIMITS, WindowLab
 from tests.shell.running_node import connect, records_of, running_node, trio_test
 
@@ -85,6 +85,19 @@ async def test_rejected_records_go_into_the_dead_letter_topic(tmp_path: Path) ->
         assert acquired(await alice.fetch()) == []
         configs = on.node.broker.metadata.image.resource_configs(ConfigResourceType.TOPIC, DEAD)
         assert configs == {ENABLED: "true", "message.timestamp.type": "CreateTime"}
+
+
+@trio_test
+async def test_letters_are_written_although_the_leader_epoch_has_risen(tmp_path: Path) -> None:
+    """As at the end of a reassignment: nobody else writes them."""
+    async with stage(tmp_path, AUTO_CREATE, errors_deadletterqueue_topic_name=DEAD) as on:
+        await produce(on.client, 1)
+        alice = await joined(on)
+        assert await alice.acquire() == [(0, 0, 1)]
+        lead_anew(on, 1)
+        await alice.acknowledge([(0, 0, REJECT)])
+        assert len(await letters(on.client, 1)) == 1
+        await until_buried(on.client)
 
 
 @trio_test

@@ -26,7 +26,7 @@ from tests.sharing.share_member import (
     progress,
     set_group,
 )
-from tests.sharing.share_stage import AT_ONCE, Stage, coordinated, produce, stage
+from tests.sharing.share_stage import AT_ONCE, Stage, coordinated, lead_anew, produce, stage
 from tests.shell.running_node import connect, produce_request, running_node, trio_test, until_parked
 
 if TYPE_CHECKING:
@@ -74,6 +74,27 @@ async def test_a_lock_ends_after_its_duration_and_may_be_renewed(tmp_path: Path)
         assert acquired(await alice.fetch()) == []
         on.clock.advance(5_001)
         assert (await alice.acquire())[0] == (0, 0, 4)  # alone: it may be the one that nobody can process
+
+
+@pytest.mark.parametrize(("rise", "found"), [(1, []), (2, [(0, 9, 1)])])
+def test_a_window_ends_if_another_broker_may_have_led_meanwhile(
+    tmp_path: Path, rise: int, found: list[tuple[int, int, int]]
+) -> None:
+    """Each new leader raises the epoch: who hears late of having lost and got the lead sees a rise by two."""
+
+    @trio_test
+    async def run() -> None:
+        async with stage(tmp_path) as on:
+            await produce(on.client, 10)
+            alice, bob = on.member(), on.member("bob")
+            await alice.join("t")
+            await bob.join("t")
+            assert await alice.acquire() == [(0, 9, 1)]
+            lead_anew(on, rise)
+            assert (found and await bob.acquire()) == found
+            assert acquired(await bob.fetch()) == []
+
+    run()
 
 
 @trio_test
