@@ -139,6 +139,7 @@ class Troubles:
     def _kill_majority(self) -> None:
         nodes = self._chance.sample(list(self._cluster.nodes.values()), len(self._cluster.nodes) // 2 + 1)
         self._tell(f"nodes {[node.node_id for node in nodes]}: killed together")
+        began = time.monotonic()
         for node in nodes:
             node.kill()
         time.sleep(self._chance.uniform(0.0, 1.0))
@@ -146,6 +147,8 @@ class Troubles:
             node.start(wait=False)
         for node in nodes:
             node.wait_until_ready()
+        if self.outdated and self.outdated[-1].meets(began, began):  # there was nobody to hear of anything from
+            self.outdated[-1] = self.outdated[-1]._replace(end=time.monotonic())
 
     def _stop(self) -> None:
         node, seconds = self._node(), self._chance.uniform(0.0, 3.0)
@@ -283,8 +286,7 @@ class Troubles:
                 network.cut(other, [host])
         time.sleep(seconds)
         network.mend()
-        if not clients:
-            self.outdated.append(Outdated(began, time.monotonic()))
+        self.outdated.append(Outdated(began, time.monotonic()))
 
 
 FAILURES = (KafkapyFailed, ApacheKafkaFailed)

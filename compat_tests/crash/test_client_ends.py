@@ -58,8 +58,8 @@ def test_only_a_transaction_that_has_timed_out_is_fenced() -> None:
 def test_only_an_outdated_coordinator_may_know_of_no_transaction() -> None:
     history = [line("begin", 10), crash(NO_TRANSACTION, 12)]
     assert client_ends(history, [Outdated(11, 11.5)]).problems() == []
-    assert client_ends(history, [Outdated(8, 9)]).problems() == []
-    assert client_ends(history, [Outdated(6, 7), Outdated(13, 14)]).problems() != []
+    assert client_ends(history, [Outdated(6, 7)]).problems() == []
+    assert client_ends(history, [Outdated(3, 4), Outdated(13, 14)]).problems() != []
     assert client_ends(history).problems() != []
 
 
