@@ -30,7 +30,7 @@ This holds for every API: without quotas `throttle_time_ms` is 0; a client that 
 told how long to wait, and not read from for that long. `request_percentage` is of the event loop's time. Without
 `authorizer.class.name` every client may do everything, and answers list every operation as authorized; with it each API
 asks for the operations that Apache Kafka asks for, which is compared with the real broker, each operation missing in
-turn.
+turn: [authorization.md](authorization.md).
 
 Written by `python docs/make_compatibility.py`: change the places it reads.
 """

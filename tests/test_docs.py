@@ -14,7 +14,15 @@ SOURCES = ("kafkapy", "wire", "log", "controller", "tests", "compat_tests", "ben
 
 
 @pytest.mark.parametrize(
-    "script", ["make_compatibility.py", "make_faults.py", "make_openapi.py", "make_settings.py", "make_strict.py"]
+    "script",
+    [
+        "make_authorization.py",
+        "make_compatibility.py",
+        "make_faults.py",
+        "make_openapi.py",
+        "make_settings.py",
+        "make_strict.py",
+    ],
 )
 def test_a_page_that_is_made_is_up_to_date(script: str) -> None:
     command = [sys.executable, f"docs/{script}", "--check"]
