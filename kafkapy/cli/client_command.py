@@ -47,7 +47,9 @@ def _bootstrap(arguments: argparse.Namespace, settings: Mapping[str, str]) -> li
     """From the option, else from the file of client settings, else from the variable that applications have, else where
     a broker listens by default.
     """
-    option: str | None = getattr(arguments, "bootstrap_server", None) or settings.get("bootstrap.servers")
+    option: str | None = getattr(arguments, "bootstrap_server", None)
+    if option is None:  # an empty one is no broker, as that of a variable that is not set
+        option = settings.get("bootstrap.servers")
     if option is not None:
         return parse_bootstrap(option)
     variable = os.environ.get(BOOTSTRAP_VARIABLE, "")

@@ -219,8 +219,8 @@ class Three:
         self.cluster = cluster
         self._server = server
 
-    def __call__(self, *argv: str, stdin: bytes = b"") -> Result:
-        where = ("-b", f"127.0.0.1:{self._server.port}", "--timeout", "0.3")
+    def __call__(self, *argv: str, stdin: bytes = b"", timeout: float = 30) -> Result:
+        where = ("-b", f"127.0.0.1:{self._server.port}", "--timeout", str(timeout))
         return self._run("cluster", *argv, *where, stdin=stdin)
 
     def asked(self, kind: type[Message]) -> list[Message]:

@@ -70,7 +70,8 @@ def test_nobody_listens(run: Kafkapy) -> None:
 )
 def test_what_listens_is_no_broker(run: Kafkapy, reply: bytes | None, text: str) -> None:
     with ScriptedServer(reply) as server:
-        result = run("topics", "list", "-b", f"127.0.0.1:{server.port}", "--timeout", "0.3")
+        timeout = "0.3" if reply is None else "2"
+        result = run("topics", "list", "-b", f"127.0.0.1:{server.port}", "--timeout", timeout)
     assert (result.exit_code, result.out, result.err.count("\n")) == (1, "", 1)
     assert text in result.err
     assert "start a broker there" not in result.err, "something listens there"
@@ -123,7 +124,9 @@ def test_bootstrap_servers(text: str, addresses: list[tuple[str, int]]) -> None:
 def test_bootstrap_servers_that_are_none(text: str, run: Kafkapy) -> None:
     with pytest.raises(ClientError):
         parse_bootstrap(text)
-    assert run("topics", "list", "-b", text).exit_code == 1
+    refused = run("topics", "list", "-b", text)
+    assert (refused.exit_code, refused.err.count("\n")) == (1, 1)
+    assert "cannot connect" not in refused.err
 
 
 @pytest.mark.parametrize("arguments", [["--timeout", "0"], ["--timeout", "soon"], ["--nonsense"]])
@@ -154,13 +157,13 @@ def test_trying_again_ends_with_the_last_failure_and_tells_once(monkeypatch: pyt
         raise TryAgain(f"failure {attempts}")
 
     with (
-        Cluster([("localhost", 1)], timeout_seconds=0.5, tell=told.append) as cluster,
+        Cluster([("localhost", 1)], timeout_seconds=2, tell=told.append) as cluster,
         pytest.raises(TryAgain, match=r"failure \d+"),
     ):
         cluster.retrying(attempt)
     assert attempts > 3
     (text,) = told
-    assert text.endswith("trying again for up to 0.5 s")
+    assert text.endswith("trying again for up to 2 s")
 
 
 class FakeCluster:

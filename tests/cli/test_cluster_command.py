@@ -92,7 +92,7 @@ def test_describe_as_json(three: Three) -> None:
 
 def test_without_a_leader_of_the_controllers_the_brokers_are_described(three: Three) -> None:
     three.cluster.refused[describe_quorum.DescribeQuorumRequest] = ErrorCode.NOT_LEADER_OR_FOLLOWER
-    result = three("describe")
+    result = three("describe", timeout=1)
     assert result.exit_code == 1
     assert result.lines[:5] == [
         "cluster the-cluster",
@@ -102,7 +102,7 @@ def test_without_a_leader_of_the_controllers_the_brokers_are_described(three: Th
         "     1  alive   rack1  host1:9092",
     ]
     assert result.err.startswith("kafkapy cluster describe: the controllers have no leader that answers: ")
-    document = json.loads(three("describe", "--json").out)
+    document = json.loads(three("describe", "--json", timeout=1).out)
     assert document["controllers"] is None
     assert len(document["brokers"]) == 3
 

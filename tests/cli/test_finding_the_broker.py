@@ -40,7 +40,7 @@ def test_the_variable_that_applications_have(
     monkeypatch.setenv(VARIABLE, f" PLAINTEXT://{bootstrap}, {NOBODY}")
     assert run("topics", "create", topic).exit_code == 0
     assert topic in run("topics", "list").lines
-    wins = run("topics", "list", "-b", NOBODY, "--timeout", "0.1")
+    wins = run("topics", "list", "-b", NOBODY, "--timeout", "0.5")
     assert (wins.exit_code, wins.err.count(NOBODY)) == (1, 1)
 
 
@@ -56,7 +56,7 @@ def test_a_variable_that_is_no_address_is_named(run: Kafkapy, monkeypatch: pytes
 def test_an_empty_variable_is_none(run: Kafkapy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, " ")
     monkeypatch.setattr("kafkapy.client.command_line.DEFAULT_BOOTSTRAP", NOBODY)
-    assert f"cannot connect to {NOBODY}" in run("topics", "list", "--timeout", "0.1").err
+    assert f"cannot connect to {NOBODY}" in run("topics", "list", "--timeout", "0.5").err
 
 
 @pytest.mark.parametrize(

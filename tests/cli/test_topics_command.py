@@ -193,7 +193,7 @@ def test_what_is_known_of_a_topic_is_shown_while_a_leader_is_dead(
     cluster = LosingLeader(next_leader)
     with FakeBroker(cluster.answer) as broker:
         cluster.ports[1] = broker.port
-        result = run("topics", "describe", "orders", "--json", "-b", f"127.0.0.1:{broker.port}", "--timeout", "1")
+        result = run("topics", "describe", "orders", "--json", "-b", f"127.0.0.1:{broker.port}", "--timeout", "2")
     assert result.exit_code == 0
     shown = [(one["log_start_offset"], one["high_watermark"]) for one in json.loads(result.out)[0]["partitions"]]
     assert shown == [(3, 9), tuple(ends)]

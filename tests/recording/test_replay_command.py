@@ -61,7 +61,7 @@ def test_a_session_at_a_broker_with_tls_and_logins(tmp_path: Path, capsys: pytes
         capsys.readouterr()
         assert main(["replay", str(session), *secured]) == 0
         assert capsys.readouterr().out.endswith(": no difference\n")
-        assert main(["replay", str(session), "-b", kafka.bootstrap_servers, "--timeout", "0.2"]) == 1
+        assert main(["replay", str(session), "-b", kafka.bootstrap_servers, "--timeout", "1"]) == 1
         assert "give them with --command-config FILE" in capsys.readouterr().err
 
 
