@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,27 @@ def test_kcat(kcat: str, secured: Secured) -> None:
         skip_or_fail(MissingTool("GSSAPI of Cyrus SASL (apt-get install libsasl2-modules-gssapi-mit)"))
     run = functools.partial(python_clients.kcat, program=kcat)
     went_through("kcat", secured, python_clients.each(logins_of("kcat", secured), secured.credentials, run))
+
+
+def test_commands_of_kafkapy_show_tickets(secured: Secured, tmp_path: Path) -> None:
+    """By the options of the login module that Kafka's tools take, or as the environment says."""
+    if not secured.kerberos:
+        pytest.skip("there is no KDC")  # in CI the fixture has failed
+    by_key = f'useKeyTab=true storeKey=true keyTab="{secured.credentials.keytab}" principal="alice"'
+    (login,) = (each for each in logins_of("java", secured) if each.name == "SASL_SSL GSSAPI")
+    topics: set[str] = set()
+    for options in (by_key, "useTicketCache=true"):
+        file = tmp_path / "client.properties"
+        file.write_text(
+            "security.protocol=SASL_SSL\nssl.truststore.type=PEM\n"
+            f"ssl.truststore.location={secured.credentials.ca}\nsasl.mechanism=GSSAPI\nsasl.kerberos.service.name=kafka\n"
+            f"sasl.jaas.config=com.sun.security.auth.module.Krb5LoginModule required {options};\n"
+        )
+        command = [sys.executable, "-m", "kafkapy", "topics", "create", topic := f"alice-{len(topics)}-of-commands"]
+        command += ["-b", login.bootstrap, "--command-config", str(file)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PROGRAM_SECONDS, check=False)
+        assert (done.stdout.startswith(f"created topic {topic} "), done.stderr) == (True, "")
+        topics.add(topic)
 
 
 def test_the_table_of_the_documentation_says_what_is_tested_here() -> None:

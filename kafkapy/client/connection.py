@@ -57,6 +57,7 @@ class Connection:
         """Connect, negotiate and log in. Raises ConnectionLost, ClientError: what listens there is not Kafka, or
         refuses the login.
         """
+        self.host = host
         self.address = f"{host}:{port}"
         self.is_open = False
         self._security = security

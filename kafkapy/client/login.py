@@ -7,29 +7,33 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol, TypeVar
 
 from kafkapy.client.errors import ClientError
+from kafkapy.errors import how_to_install
 from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.errors import error_code
 from kafkapy_wire.message import Message
 from kafkapy_wire.messages.sasl_authenticate import SaslAuthenticateRequest, SaslAuthenticateResponse
 from kafkapy_wire.messages.sasl_handshake import SaslHandshakeRequest, SaslHandshakeResponse
-from kafkapy_wire.sasl.client import ClientExchange, LoginFailed, client_exchange
-from kafkapy_wire.sasl.jaas import InvalidJaas, parse_jaas_config
+from kafkapy_wire.sasl.client import BearerClient, ClientExchange, LoginFailed, client_exchange
+from kafkapy_wire.sasl.jaas import KERBEROS_MODULE, InvalidJaas, LoginModule, parse_jaas_config
 
 R = TypeVar("R", bound=Message)
 
 DEFAULT_MECHANISM = "GSSAPI"
+JAAS = "sasl.jaas.config"
 TOKEN_URL = "sasl.oauthbearer.token.endpoint.url"
+SERVICE_NAME = "sasl.kerberos.service.name"
 
 
 class Login(NamedTuple):
     mechanism: str
-    begin: Callable[[], ClientExchange]
-    """A new exchange for each connection."""
+    begin: Callable[[str], ClientExchange]
+    """A new exchange for each connection, with the host that it is to."""
 
 
 class Asking(Protocol):
     """What is needed of a connection."""
 
+    host: str
     address: str
 
     def supports(self, key: ApiKey, version: int = 0) -> bool: ...
@@ -45,22 +49,22 @@ def login_of(settings: Mapping[str, str]) -> Login | None:
     if not protocol.startswith("SASL_"):
         return None
     mechanism = settings.get("sasl.mechanism", DEFAULT_MECHANISM).strip()
-    if mechanism == "OAUTHBEARER" and TOKEN_URL in settings:
-        raise ClientError(
-            f"kafkapy's commands cannot ask {TOKEN_URL} for a token: use a listener with another mechanism, or Kafka's "
-            "own tools"
-        )
-    text = settings.get("sasl.jaas.config", "")
+    text = settings.get(JAAS, "")
     if not text.strip():
-        raise ClientError(f"security.protocol={protocol} needs sasl.jaas.config, with the name and the password")
+        raise ClientError(f"security.protocol={protocol} needs {JAAS}, with the name and the password")
     try:
         module = parse_jaas_config(text)
-        client_exchange(mechanism, module, time.time)
+        if mechanism == "GSSAPI":
+            return Login(mechanism, _kerberos(module, settings))
+        exchange = client_exchange(mechanism, module, time.time)
     except InvalidJaas as error:
-        raise ClientError(f"sasl.jaas.config is not valid: {error}") from None
+        raise ClientError(f"{JAAS} is not valid: {error}") from None
     except ValueError as error:
         raise ClientError(f"sasl.mechanism: {error}") from None
-    return Login(mechanism, lambda: client_exchange(mechanism, module, time.time))
+    if isinstance(exchange, BearerClient) and TOKEN_URL in settings:
+        token = _tokens(module, settings)
+        return Login(mechanism, lambda _: BearerClient(token))
+    return Login(mechanism, lambda _: client_exchange(mechanism, module, time.time))
 
 
 def log_in(connection: Asking, login: Login, timeout_seconds: float) -> None:
@@ -73,7 +77,7 @@ def log_in(connection: Asking, login: Login, timeout_seconds: float) -> None:
     if shaken.error_code:
         told = ", ".join(shaken.mechanisms) or error_code(shaken.error_code).name
         raise ClientError(f"{connection.address} does not take sasl.mechanism={login.mechanism}, but {told}")
-    exchange = login.begin()
+    exchange = login.begin(connection.host)
     try:
         token: bytes | None = exchange.first()
         while token is not None:
@@ -86,3 +90,73 @@ def log_in(connection: Asking, login: Login, timeout_seconds: float) -> None:
             token = exchange.step(answer.auth_bytes)
     except (LoginFailed, ValueError) as error:
         raise ClientError(f"the login at {connection.address} has failed: {error}") from None
+
+
+class _Given:
+    """Client settings, as those of a listener and a mechanism are read."""
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        self._settings = settings
+
+    def value(self, name: str) -> str | None:
+        return self._settings.get(name)
+
+    def text(self, name: str) -> str:
+        return self._settings.get(name, "").strip()
+
+    def number(self, name: str, default: float) -> float:
+        text = self.text(name)
+        if not text:
+            return default
+        try:
+            return float(text)
+        except ValueError:
+            raise ClientError(f"{name}={text} is not a number") from None
+
+    def given_name(self, name: str) -> str:
+        return name
+
+
+def _tokens(module: LoginModule, settings: Mapping[str, str]) -> Callable[[], str]:
+    """Fetches them from a provider, or a file, when they are needed. Raises ClientError."""
+    from kafkapy.security.sasl.node_tokens import NodeTokens
+    from kafkapy.settings.errors import SettingsError
+    from kafkapy.settings.token_endpoint import token_endpoint, token_refresh
+
+    given = _Given(settings)
+    try:
+        tokens = NodeTokens(token_endpoint(given, module.options, JAAS), token_refresh(given), time.time)
+    except SettingsError as error:
+        raise ClientError(str(error)) from None
+
+    def token() -> str:
+        try:
+            return tokens.token()
+        except ImportError:
+            raise ClientError(
+                f"sasl.oauthbearer.assertion.* need PyJWT and cryptography: {how_to_install('oauth')}"
+            ) from None
+
+    return token
+
+
+def _kerberos(module: LoginModule, settings: Mapping[str, str]) -> Callable[[str], ClientExchange]:
+    """By the key of a keytab, or the tickets of `kinit`. Raises ClientError, ValueError."""
+    from kafkapy.settings.errors import SettingsError
+    from kafkapy.settings.node_login import KerberosLogin
+    from kafkapy.settings.sasl import kerberos_service
+
+    try:
+        from kafkapy.security.sasl.kerberos_login import KerberosClient
+    except ImportError:
+        raise ClientError(f"sasl.mechanism=GSSAPI needs the package gssapi: {how_to_install('kerberos')}") from None
+    if module.name != KERBEROS_MODULE:
+        raise ValueError(f"GSSAPI needs login module {KERBEROS_MODULE}, and the JAAS configuration has {module.name}")
+    options = module.options
+    try:
+        service = kerberos_service(module, JAAS, settings.get(SERVICE_NAME, "").strip(), SERVICE_NAME)
+    except SettingsError as error:
+        raise ClientError(str(error)) from None
+    keytab = options.get("keyTab", "").removeprefix("FILE:")
+    login = KerberosLogin(service, options.get("principal", ""), keytab)
+    return lambda host: KerberosClient(login, host)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kafkapy.testing import Kafka
+from kafkapy.testing import IdentityProvider, Kafka
 from tests.cli.conftest import Kafkapy, Result
 from tests.cli.ending import ending
 
@@ -167,19 +167,11 @@ def test_who_may_not_see_settings_sees_all_else_of_a_topic(run: Kafkapy, authori
 
 
 def test_a_listener_with_sasl_wants_settings(run: Kafkapy, tmp_path: Path) -> None:
-    file = tmp_path / "client.properties"
-    oidc = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "OAUTHBEARER"}
-    oidc["sasl.oauthbearer.token.endpoint.url"] = "http://localhost:1/token"
-    file.write_text("".join(f"{name}={value}\n" for name, value in oidc.items()))
     with Kafka(users={"alice": "secret"}) as kafka:
-        where = ("-b", kafka.bootstrap_servers, "--timeout", "0.3")
+        where = ("-b", kafka.bootstrap_servers, "--timeout", "1")
         bare = run("topics", "list", *where)
         assert "a listener with TLS or SASL does so to a client without its settings" in bare.err
         assert "start a broker there" not in bare.err
-        assert (
-            "cannot ask sasl.oauthbearer.token.endpoint.url"
-            in run("topics", "list", "--command-config", str(file), *where).err
-        )
     with Kafka(users={"alice": "secret"}, tls=True) as kafka:
         login = ("security.protocol", "sasl.mechanism", "sasl.jaas.config")
         config = {name: value for name, value in kafka.config_for("java").items() if name not in login}
@@ -188,11 +180,43 @@ def test_a_listener_with_sasl_wants_settings(run: Kafkapy, tmp_path: Path) -> No
         plain = tmp_path / "plain.properties"
         config = {**kafka.config_for("java"), "security.protocol": "SASL_PLAINTEXT"}
         plain.write_text("".join(f"{name}={value}\n" for name, value in config.items()))
-        where = ("-b", kafka.bootstrap_servers, "--timeout", "0.3")
+        where = ("-b", kafka.bootstrap_servers, "--timeout", "1")
         bare = run("topics", "list", "--command-config", str(plain), *where)
         assert "give it security.protocol=SASL_SSL and ssl.truststore.*" in bare.err
         bare = run("topics", "list", "--command-config", str(encrypted), *where)
         assert "give it security.protocol=SASL_SSL, sasl.mechanism and sasl" in bare.err
+
+
+def test_tokens_come_from_a_provider_or_a_file(run: Kafkapy, tmp_path: Path) -> None:
+    """sasl.oauthbearer.token.endpoint.url, as Kafka's own tools take it."""
+    file, token = tmp_path / "client.properties", tmp_path / "token"
+
+    def listed(url: str, secret: str) -> Result:
+        oidc = {
+            "security.protocol": "SASL_PLAINTEXT",
+            "sasl.mechanism": "OAUTHBEARER",
+            "sasl.jaas.config": "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;",
+            "sasl.oauthbearer.token.endpoint.url": url,
+            "sasl.oauthbearer.client.credentials.client.id": "shop",
+            "sasl.oauthbearer.client.credentials.client.secret": secret,
+        }
+        file.write_text("".join(f"{name}={value}\n" for name, value in oidc.items()))
+        return run("topics", "list", "-b", kafka.bootstrap_servers, "--command-config", str(file))
+
+    with IdentityProvider({"shop": "s3cret"}) as provider, Kafka(settings=provider.settings()) as kafka:
+        kafka.create_topic("orders")
+        assert listed(provider.token_url, "s3cret").lines[-1].split()[0] == "orders"
+        token.write_text(provider.token("shop"))
+        assert listed(token.as_uri(), "s3cret").exit_code == 0
+        for refused, told in (
+            (listed(provider.token_url, "guessed"), f"no token from {provider.token_url}"),
+            (listed(provider.token_url, ""), "sasl.oauthbearer.client.credentials.client.secret has to be set"),
+            (listed(f"file:{tmp_path}/nothing", "s3cret"), "cannot be read"),
+            (listed("ftp://provider", "s3cret"), "does not begin with https://"),
+        ):
+            assert refused.exit_code == 1
+            assert refused.err.count("\n") == 1
+            assert told in refused.err
 
 
 def test_the_log_says_why_scram_is_refused_and_the_client_does_not_know(run: Kafkapy, tmp_path: Path) -> None:

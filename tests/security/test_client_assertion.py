@@ -11,7 +11,7 @@ import pytest
 from kafkapy.security.sasl.client_assertion import signed
 from kafkapy.security.sasl.node_tokens import fetched
 from kafkapy.settings.client_assertion import ClientAssertion
-from kafkapy.settings.node_login import TokenEndpoint
+from kafkapy.settings.token_endpoint import TokenEndpoint
 
 if TYPE_CHECKING:
     from pathlib import Path

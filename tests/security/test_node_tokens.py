@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kafkapy.security.sasl.node_tokens import NodeToken, NodeTokens, fetched, parsed, refresh_time
-from kafkapy.settings.node_login import TokenEndpoint, TokenRefresh
+from kafkapy.settings.token_endpoint import TokenEndpoint, TokenRefresh
 from kafkapy_wire.sasl.client import LoginFailed, unsecured_token
 
 if TYPE_CHECKING:

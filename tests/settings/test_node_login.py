@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kafkapy.settings import Settings, SettingsError
-from kafkapy.settings.node_login import NodeLoginSettings, TokenRefresh, node_login
+from kafkapy.settings.node_login import NodeLoginSettings, node_login
+from kafkapy.settings.token_endpoint import TokenRefresh
 from kafkapy_wire.sasl.jaas import PLAIN_MODULE, SCRAM_MODULE
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""How this node logs in at others by GSSAPI (RFC 4752): as the principal of its keytab, at `service@host`.
+"""How this node, or a command, logs in by GSSAPI (RFC 4752): as the principal of its keytab, at `service@host`.
 
 The Kerberos library gets a ticket with the key of the keytab, keeps it in memory, and gets another one when half of its
 life is over. Each step may ask the KDC, and runs in a worker thread.
@@ -62,6 +62,8 @@ class KerberosClient:
 def _credentials(settings: KerberosLogin) -> gssapi.Credentials:
     """Raises GSSError: the keytab cannot be read, or the KDC does not take its key."""
     name = gssapi.Name(settings.principal, gssapi.NameType.kerberos_principal) if settings.principal else None
+    if not settings.keytab:  # of a command: what `kinit` has got, or KRB5_CLIENT_KTNAME
+        return gssapi.Credentials(name=name, usage="initiate", mechs=[gssapi.MechType.kerberos])
     # A cache for each principal, as the name of a cache's owner never changes.
     cache = f"MEMORY:kafkapy {settings.keytab} {settings.principal}"
     return gssapi.Credentials(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
-    from kafkapy.settings.node_login import TokenEndpoint, TokenRefresh
+    from kafkapy.settings.token_endpoint import TokenEndpoint, TokenRefresh
 
 logger = logging.getLogger("kafkapy.peers")
 
