@@ -41,6 +41,7 @@ class GroupReading:
         self.batch: list[tuple[str, int, int, str]] = []
         self.positions: dict[tuple[str, int], int] = {}
         self.was_rebalanced = False
+        self._is_closing = False
         self._is_incremental = protocol == "consumer"
         """Partitions come and go one by one, and the others stay."""
         self.consumer = Consumer(
@@ -133,9 +134,15 @@ class GroupReading:
         for partition in partitions:
             self.positions.pop((partition.topic, partition.partition), None)
 
+    def close(self) -> None:
+        """Leave the group."""
+        self._is_closing = True
+        self.consumer.close()
+
     def _assigned(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self.was_rebalanced = True
-        self.resume(partitions, are_new=True)
+        if not self._is_closing:  # librdkafka assigns to a member that has left, and which is told no offset any more
+            self.resume(partitions, are_new=True)
 
     def _revoked(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self.was_rebalanced = True
@@ -180,13 +187,13 @@ class GroupConsumer(Client):
         if chance < 0.3:
             self.reading.commit()
         elif chance < 0.302:
-            self.reading.consumer.close()
+            self.reading.close()
             self.note("info", "crash")
             self.open()
 
     def close(self) -> None:
         self.reading.tell()
-        self.reading.consumer.close()
+        self.reading.close()
 
 
 class Transformer(Transactional):
@@ -262,4 +269,4 @@ class Transformer(Transactional):
 
     def close(self) -> None:
         with suppress(KafkaException):
-            self.reading.consumer.close()
+            self.reading.close()

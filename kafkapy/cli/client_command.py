@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from kafkapy.cli.client_login import login_of
 from kafkapy.cli.client_settings import client_settings, security_of
 from kafkapy.client import command_line
 from kafkapy.client.cluster import Cluster, parse_bootstrap
 from kafkapy.client.command_line import BOOTSTRAP_VARIABLE, DEFAULT_TIMEOUT_SECONDS, complain
 from kafkapy.client.errors import ClientError
 from kafkapy.client.interrupts import interruptible
-from kafkapy.client.login import login_of
 
 if TYPE_CHECKING:
     import argparse

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, NoReturn
 
+from kafkapy.cli.client_login import login_of
 from kafkapy.cli.client_settings import client_settings, security_of
 from kafkapy.cli.parser import CommandParser
 from kafkapy.client.cluster import Cluster, parse_bootstrap
 from kafkapy.client.errors import ClientError
 from kafkapy.client.interrupts import interruptible
-from kafkapy.client.login import login_of
 from kafkapy.client.streams import say
 
 if TYPE_CHECKING:
