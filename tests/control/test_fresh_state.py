@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import pytest
 
 from kafkapy.cli import main
+from kafkapy.cli.client_login import login_of
 from kafkapy.cli.client_settings import security_of
 from kafkapy.client.cluster import Cluster, parse_bootstrap
-from kafkapy.cli.client_login import login_of
 from kafkapy.testing import Kafka
 from kafkapy.testing.pool import Pool
 from kafkapy_wire.message import Message
