@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.client.errors import ClientError
-from kafkapy.tools.tool_parser import add_connection_arguments, run_tool
+from kafkapy.tools.tool_parser import add_connection_arguments, only_action, run_tool
 
 if TYPE_CHECKING:
     import argparse
 
     from kafkapy.client.cluster import Cluster
 
-_ACTIONS = ("alter", "delete", "describe", "list")
+_ACTIONS = ("list", "describe", "alter", "delete")
 _SETTINGS = {"metrics": "metrics", "interval": "interval.ms", "match": "match"}
 
 
@@ -31,12 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     body = {"alter": _alter, "delete": _delete, "describe": _describe, "list": _list}
-    chosen = [action for action in _ACTIONS if getattr(arguments, action)]
 
     def checked(given: argparse.Namespace, cluster: Cluster) -> int:
-        if len(chosen) != 1:
-            raise ClientError("Command must include exactly one action: --list, --describe, --alter or --delete")
-        return body[chosen[0]](given, cluster)
+        return body[only_action(given, *_ACTIONS)](given, cluster)
 
     return run_tool(arguments, checked, failed="Error while executing client metrics command : ")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.client.errors import ClientError
-from kafkapy.tools.tool_parser import add_connection_arguments, check_principals, run_tool, table
+from kafkapy.tools.tool_parser import add_connection_arguments, check_principals, only_action, run_tool, table
 from kafkapy_wire.integer_text import INT64_MAX, parse_integer
 
 if TYPE_CHECKING:
@@ -39,16 +39,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     body = {"create": _create, "renew": _renew, "expire": _expire, "describe": _describe}
-    chosen = [action for action in _ACTIONS if getattr(arguments, action)]
 
     def checked(given: argparse.Namespace, cluster: Cluster) -> int:
-        if len(chosen) != 1:
-            raise ClientError("Command must include exactly one action: --create, --renew, --expire or --describe")
-        for attribute in _ACTIONS[chosen[0]]:
+        action = only_action(given, *_ACTIONS)
+        for attribute in _ACTIONS[action]:
             if getattr(given, attribute) is None:
                 raise ClientError(f'Missing required argument "[{attribute.replace("_", "-")}]"')
         check_principals((*given.owner_principal, *given.renewer_principal))
-        return body[chosen[0]](given, cluster)
+        return body[action](given, cluster)
 
     return run_tool(arguments, checked)
 

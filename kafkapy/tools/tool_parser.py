@@ -74,6 +74,15 @@ def named_values(pairs: Iterable[str], option: str) -> dict[str, str]:
     return found
 
 
+def only_action(arguments: argparse.Namespace, *actions: str) -> str:
+    """The one of `actions` that is asked for. Raises ClientError, with Kafka's words."""
+    chosen = [action for action in actions if getattr(arguments, action)]
+    if len(chosen) != 1:
+        *others, last = (f"--{action}" for action in actions)
+        raise ClientError(f"Command must include exactly one action: {', '.join(others)} or {last}")
+    return chosen[0]
+
+
 def check_principals(texts: Iterable[str]) -> None:
     """Raises ClientError: one is not `User:alice`."""
     for text in texts:
