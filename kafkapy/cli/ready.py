@@ -51,6 +51,14 @@ class Announcement:
         Raises StartupError: the file cannot be written.
         """
         self.say(node, address)
+        if self._kafka_log_lines and node.settings.now.quorum.is_broker:
+            import trio
+
+            from kafkapy.cli.kafka_log_lines import say_balancing
+
+            metadata = node.parts.metadata
+            advertised = metadata.image.brokers[node.node_id].endpoints
+            trio.lowlevel.spawn_system_task(say_balancing, node.node_id, metadata, advertised)
         with self._in_file(lambda: ready_line(node, address, self._control_url)):
             yield
 
