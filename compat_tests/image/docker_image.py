@@ -148,6 +148,15 @@ class Container:
         state: dict[str, object] = json.loads(docker("inspect", "--format", "{{json .State}}", self.id).stdout)
         return state
 
+    def copy(self, file: Path, path: str) -> None:
+        """Copy a file of this machine to `path`, with its mode; it is root's there."""
+        docker("cp", str(file), f"{self.id}:{path}")
+
+    def address(self) -> str:
+        """That of the container in its network."""
+        form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+        return docker("inspect", "--format", form, self.id).stdout.strip()
+
     def port(self, port: int = 9092) -> int:
         """Where a port is published."""
         return int(docker("port", self.id, f"{port}/tcp").stdout.splitlines()[0].rpartition(":")[2])

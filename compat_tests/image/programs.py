@@ -74,6 +74,21 @@ def go_program() -> list[str]:
     return [str(target)]
 
 
+def rust_program() -> list[str]:
+    """Slow to build: 240 crates, a minute and a half of CPU time."""
+    cargo = require_tool("cargo")
+    directory = HERE / "rust"
+    sources = (directory / "Cargo.toml", directory / "Cargo.lock", directory / "src" / "main.rs")
+    target = cache_directory() / f"testcontainers-rust-{content_key(*sources)}"
+    with file_lock(target.with_suffix(".lock")):
+        if not target.exists():
+            partial = target.with_suffix(".partial")
+            build([cargo, "build", "--locked", "--target-dir", str(partial)], directory)
+            (partial / "debug" / "containers").rename(target)
+            shutil.rmtree(partial)
+    return [str(target)]
+
+
 def node_program() -> list[str]:
     node, npm = require_tool("node"), require_tool("npm")
     sources = sorted(path for path in (HERE / "node").iterdir() if path.suffix in {".js", ".json"})
