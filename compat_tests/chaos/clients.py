@@ -98,10 +98,13 @@ class Clients:
     def _add_librdkafka(self) -> None:
         common = (self._bootstrap, self._history, self._seed)
         partitions = {"partitions": PARTITIONS}
+        # With more than one in flight librdkafka sends records twice, to Apache Kafka, too (its issue 4953): told of one
+        # partition that a sequence number is out of order, as the request before has met no leader, it begins another
+        # epoch for all partitions, and what is stored in another one and not answered yet is new to the broker then.
+        one = {**partitions, "in_flight_max": 1}
+        self.producers += [self._process("idempotent", f"producer-{n}", topic="plain", **one) for n in range(2)]
         self.producers += [
-            self._process(kind, f"{name}-{n}", topic=topic, **partitions)
-            for kind, name, topic in (("idempotent", "producer", "plain"), ("transactional", "tx", "transactional"))
-            for n in range(2)
+            self._process("transactional", f"tx-{n}", topic="transactional", **partitions) for n in range(2)
         ]
         self.consumers += [
             self._process("member", f"member-{n}", group="readers", topics=GROUP_TOPICS["readers"]) for n in range(2)

@@ -115,9 +115,11 @@ class IdempotentProducer(Sending):
         *,
         topic: str,
         partitions: int,
+        in_flight_max: int = 5,
         incarnation: int = 0,
     ) -> None:
         super().__init__(name, bootstrap, history, seed)
+        self.in_flight_max = in_flight_max
         self.prefix = f"{name}.{incarnation}" if incarnation else name
         self.topic = topic
         self.partitions = partitions
@@ -130,6 +132,7 @@ class IdempotentProducer(Sending):
             {
                 **self.connection,
                 "enable.idempotence": True,
+                "max.in.flight.requests.per.connection": self.in_flight_max,
                 "linger.ms": 2,
                 "message.timeout.ms": 60_000,
                 "error_cb": self._note_error,
