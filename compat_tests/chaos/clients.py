@@ -98,7 +98,7 @@ class Clients:
     def _add_librdkafka(self) -> None:
         common = (self._bootstrap, self._history, self._seed)
         partitions = {"partitions": PARTITIONS}
-        # With more than one in flight librdkafka sends records twice, to Apache Kafka, too (its issue 4953): told of one
+        # With more than one in flight librdkafka sends records twice, to Apache Kafka too (its issue 4953): told of one
         # partition that a sequence number is out of order, as the request before has met no leader, it begins another
         # epoch for all partitions, and what is stored in another one and not answered yet is new to the broker then.
         one = {**partitions, "in_flight_max": 1}
