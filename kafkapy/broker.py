@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from kafkapy.sharing.sharing import Sharing
     from kafkapy.strictness import Strictness
     from kafkapy.telemetry.client_metrics import ClientMetrics
+    from kafkapy.told_clients import ToldClients
     from kafkapy_log import LogDirectories
 
 
@@ -84,3 +85,5 @@ class Broker(NodeParts):
     producer_ids: ProducerIds
     new_topics: NewTopics | None = None
     """Topics that clients are not told of yet, if there are any such."""
+    told_clients: ToldClients | None = None
+    """Who may not reach the address that this broker advertises; None: nobody asks."""

@@ -26,6 +26,7 @@ import logging
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from kafkapy.apis.told_address import note_metadata
 from kafkapy.log_lines import shown
 from kafkapy.metadata.encoded_topics import EncodedTopic, Form
 from kafkapy.turns import Turn
@@ -89,6 +90,8 @@ def handle(request: MetadataRequest, context: RequestContext) -> Answer | Corout
     if request.topics is not None and len(request.topics) > NAMED_AT_ONCE_MAX:
         return _answer_many(request, context)
     _check(request, context.api_version)
+    if context.node.authorizer is None:  # else it is done where the request is whole
+        note_metadata(request, context)
     missing = _topics_to_make(request, context)
     if missing:
         return _make_and_answer(request, context, missing)
