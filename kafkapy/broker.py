@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kafkapy.metadata.ports import Controller
     from kafkapy.metadata.producer_ids import ProducerIds
     from kafkapy.metadata.publisher import MetadataPublisher
+    from kafkapy.metadata.refused_topics import RefusedTopics
     from kafkapy.partitions.checkpoints import Checkpoints
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy.partitions.flushing import Flusher
@@ -85,5 +86,6 @@ class Broker(NodeParts):
     producer_ids: ProducerIds
     new_topics: NewTopics | None = None
     """Topics that clients are not told of yet, if there are any such."""
-    told_clients: ToldClients | None = None
-    """Who may not reach the address that this broker advertises; None: nobody asks."""
+    told_clients: ToldClients
+    """Who may not reach the address that this broker advertises."""
+    refused_topics: RefusedTopics

@@ -137,7 +137,7 @@ def _may_make_topics(request: MetadataRequest, context: RequestContext) -> bool:
 
 async def _make(context: RequestContext, missing: list[str]) -> None:
     from kafkapy.metadata.active_controller import ActiveController
-    from kafkapy.metadata.internal_topics import create_missing_topics
+    from kafkapy.metadata.internal_topics import create_missing_topics, too_few_for_default
 
     controller = ActiveController(context.broker.controller, context.broker.to_controller)
     try:
@@ -147,14 +147,10 @@ async def _make(context: RequestContext, missing: list[str]) -> None:
         _log_created(created, context)
     except KafkaError as error:
         # The client gets UNKNOWN_TOPIC_OR_PARTITION, as from Apache Kafka; the reason goes to the broker's log.
-        logger.warning(
-            "cannot make %d topics (%s%s) that %s asks for: %s",
-            len(missing),
-            ", ".join(missing[:3]),
-            ", ..." if len(missing) > 3 else "",
-            context.client_id,
-            error,
-        )
+        reason = error.message or error.code.name
+        if error.code is ErrorCode.INVALID_REPLICATION_FACTOR:
+            reason = too_few_for_default(context.broker.settings.now, context.broker.metadata.image) or reason
+        context.broker.refused_topics.log(missing, context.client_id, reason)
 
 
 async def _answer_many(request: MetadataRequest, context: RequestContext) -> Answer:

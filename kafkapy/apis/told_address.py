@@ -19,8 +19,8 @@ PARTITIONS_MAX: Final = 100
 def note_metadata(request: MetadataRequest, context: RequestContext) -> None:
     """Called with each request that is answered: the client is told where the brokers are."""
     told = context.broker.told_clients
-    key = None if told is None else told.unsettled(context.client, context.client_id)
-    if told is None or key is None:
+    key = told.unsettled(context.client, context.client_id)
+    if key is None:
         return
     topics = request.topics
     if topics is None or (not topics and context.api_version == 0):
@@ -35,7 +35,7 @@ def note_metadata(request: MetadataRequest, context: RequestContext) -> None:
 def note_coordinator(endpoint: Endpoint, broker_id: int, context: RequestContext) -> None:
     """The client is told that this broker is its coordinator."""
     told = context.broker.told_clients
-    if told is None or broker_id != context.broker.node_id:
+    if broker_id != context.broker.node_id:
         return
     key = told.unsettled(context.client, context.client_id)
     if key is not None:

@@ -24,6 +24,7 @@ from kafkapy.metadata.active_controller import ActiveController
 from kafkapy.metadata.dynamic_settings import DynamicSettings
 from kafkapy.metadata.internal_topics import create_internal_topic
 from kafkapy.metadata.producer_ids import ProducerIds
+from kafkapy.metadata.refused_topics import RefusedTopics
 from kafkapy.network.complaints import Complaints
 from kafkapy.node.directories_part import DirectoriesPart
 from kafkapy.partitions.checkpoints import Checkpoints
@@ -315,7 +316,7 @@ class BrokerPart:
         metadata, controller, partitions = quorum.publisher, quorum.controller, self._partitions
 
         async def create_topic(name: str) -> None:
-            await create_internal_topic(active_controller, name, settings.now)
+            await create_internal_topic(active_controller, name, settings.now, len(metadata.image.brokers))
 
         async def allocate_producer_ids() -> ProducerIdBlock:
             return await active_controller.allocate_producer_ids(node_id, self._epoch)
@@ -429,6 +430,7 @@ class BrokerPart:
             enlister=PartitionEnlister(transactions, remote_enlister, self._clock, settings, node_id=node_id),
             markers=markers,
             producer_ids=producer_ids,
+            refused_topics=RefusedTopics(self._liveness_clock),
             told_clients=ToldClients(
                 self._liveness_clock, settings, Complaints(clients_logger, self._liveness_clock).warn
             ),

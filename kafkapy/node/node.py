@@ -436,8 +436,7 @@ class Node:
         nursery.start_soon(self.log_cleaning.run)
         self._meet_faults(self.dispatcher, broker, parts)
         throttle(self.dispatcher, broker, self.server.connection_of)
-        if broker.told_clients is not None:
-            watch_clients(self.dispatcher, broker.told_clients)
+        watch_clients(self.dispatcher, broker.told_clients)
         serve = partial(self._serve, bound, Service(self.dispatcher, partial(RequestContext, broker)))
         if not quorum.is_alone:
             # As in Apache Kafka, before the controller makes it lead anything. Until then clients are told of others.
