@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kafkapy.metadata.ports import Controller
     from kafkapy.metadata.producer_ids import ProducerIds
     from kafkapy.metadata.publisher import MetadataPublisher
+    from kafkapy.metadata.refused_topics import RefusedTopics
     from kafkapy.partitions.checkpoints import Checkpoints
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy.partitions.flushing import Flusher
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from kafkapy.sharing.sharing import Sharing
     from kafkapy.strictness import Strictness
     from kafkapy.telemetry.client_metrics import ClientMetrics
+    from kafkapy.told_clients import ToldClients
     from kafkapy_log import LogDirectories
 
 
@@ -84,3 +86,6 @@ class Broker(NodeParts):
     producer_ids: ProducerIds
     new_topics: NewTopics | None = None
     """Topics that clients are not told of yet, if there are any such."""
+    told_clients: ToldClients
+    """Who may not reach the address that this broker advertises."""
+    refused_topics: RefusedTopics

@@ -61,6 +61,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     },
     {
         "security": "who a client is and what it may do: by settings and images that it is given",
+        "told_clients": "who does not come to the address that the settings advertise: on a clock",
     },
     {
         "quotas": "what clients use of their quotas: by images, on a clock, by who they are",

@@ -18,6 +18,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from kafkapy.apis.told_address import note_coordinator
 from kafkapy.coordinators.share import SharePartitionKey
 from kafkapy.pending import Pending, all_in_turns, all_of, attempt, settled
 from kafkapy.turns import unique_in_turns
@@ -149,6 +150,7 @@ def _endpoint(broker_id: int, context: RequestContext) -> tuple[int, Endpoint]:
     endpoint = None if broker is None or broker.fenced else broker.endpoints.get(context.client.listener_name)
     if endpoint is None:
         raise KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE)
+    note_coordinator(endpoint, broker_id, context)
     return broker_id, endpoint
 
 

@@ -26,6 +26,7 @@ import logging
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from kafkapy.apis.told_address import note_metadata
 from kafkapy.log_lines import shown
 from kafkapy.metadata.encoded_topics import EncodedTopic, Form
 from kafkapy.turns import Turn
@@ -89,6 +90,8 @@ def handle(request: MetadataRequest, context: RequestContext) -> Answer | Corout
     if request.topics is not None and len(request.topics) > NAMED_AT_ONCE_MAX:
         return _answer_many(request, context)
     _check(request, context.api_version)
+    if context.node.authorizer is None:  # else it is done where the request is whole
+        note_metadata(request, context)
     missing = _topics_to_make(request, context)
     if missing:
         return _make_and_answer(request, context, missing)
@@ -134,7 +137,7 @@ def _may_make_topics(request: MetadataRequest, context: RequestContext) -> bool:
 
 async def _make(context: RequestContext, missing: list[str]) -> None:
     from kafkapy.metadata.active_controller import ActiveController
-    from kafkapy.metadata.internal_topics import create_missing_topics
+    from kafkapy.metadata.internal_topics import create_missing_topics, too_few_for_default
 
     controller = ActiveController(context.broker.controller, context.broker.to_controller)
     try:
@@ -144,14 +147,10 @@ async def _make(context: RequestContext, missing: list[str]) -> None:
         _log_created(created, context)
     except KafkaError as error:
         # The client gets UNKNOWN_TOPIC_OR_PARTITION, as from Apache Kafka; the reason goes to the broker's log.
-        logger.warning(
-            "cannot make %d topics (%s%s) that %s asks for: %s",
-            len(missing),
-            ", ".join(missing[:3]),
-            ", ..." if len(missing) > 3 else "",
-            context.client_id,
-            error,
-        )
+        reason = error.message or error.code.name
+        if error.code is ErrorCode.INVALID_REPLICATION_FACTOR:
+            reason = too_few_for_default(context.broker.settings.now, context.broker.metadata.image) or reason
+        context.broker.refused_topics.log(missing, context.client_id, reason)
 
 
 async def _answer_many(request: MetadataRequest, context: RequestContext) -> Answer:

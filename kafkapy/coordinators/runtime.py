@@ -18,6 +18,7 @@ import trio
 
 from kafkapy.coordinators.ports import Shard
 from kafkapy.coordinators.serving import Serving
+from kafkapy.metadata.internal_topics import USED_BY
 from kafkapy.pending import Pending, all_of, attempt, settled
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.records import Compression, NewRecord
@@ -331,10 +332,11 @@ class CoordinatorRuntime(Generic[ShardT]):
         try:
             await self._log.create_topic()
         except KafkaError as error:
-            reason = str(error)
+            reason = error.message or error.code.name
             if reason != self._said and error.code is not ErrorCode.KAFKA_STORAGE_ERROR:  # logged already
                 self._said = reason
-                logger.error("cannot create %s, so that clients find no coordinator: %s", self._topic, reason)
+                what = USED_BY[self._topic]
+                logger.error("%s cannot work: the topic %s cannot be created: %s", what, self._topic, reason)
             raise
         self._said = ""
 

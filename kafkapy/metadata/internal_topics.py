@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from kafkapy.settings import Settings
     from kafkapy.settings.given import GivenTopic
+    from kafkapy_controller.image import MetadataImage
     from kafkapy_wire.messages.create_topics import CreateTopicsResponse
 
 
@@ -92,28 +93,62 @@ def topic_to_create(name: str, settings: Settings) -> CreatableTopic:
     return _topic(name, -1, -1, {})
 
 
-async def create_internal_topic(controller: TopicCreator, name: str, settings: Settings) -> None:
-    """As `create_missing_topics`, for a coordinator's topic; the error's message also says which setting to change."""
+async def create_internal_topic(controller: TopicCreator, name: str, settings: Settings, registered_count: int) -> None:
+    """As `create_missing_topics`, for a coordinator's topic; the error's message also says which setting to change.
+
+    `registered_count`: of the brokers of the cluster.
+    """
     try:
         await create_missing_topics(controller, [name], settings)
     except KafkaError as error:
+        prefix = _SETTING_PREFIXES[name]
+        if error.code is ErrorCode.INVALID_REPLICATION_FACTOR:
+            factor = topic_to_create(name, settings).replication_factor
+            message = too_few_brokers(f"{prefix}.replication.factor", factor, registered_count)
+            if message is not None:
+                raise KafkaError(error.code, message) from error
         advice = _ADVICE.get(error.code)
         if advice is None:
             raise
         reason = (error.message or error.code.name).rstrip(".")
-        raise KafkaError(error.code, f"{reason}. {advice.format(_SETTING_PREFIXES[name])}") from error
+        raise KafkaError(error.code, f"{reason}. {advice.format(prefix)}") from error
 
 
+def too_few_brokers(setting: str, replication_factor: int, registered_count: int) -> str | None:
+    """What to do if there will not be so many replicas as long as nobody does anything; None: there may be."""
+    if replication_factor <= registered_count:
+        return None
+    brokers = "1 broker is" if registered_count == 1 else f"{registered_count} brokers are"
+    return (
+        f"{setting} is {replication_factor}, and {brokers} registered: "
+        f"set it to {max(registered_count, 1)}, or start more brokers"
+    )
+
+
+USED_BY = {
+    "__consumer_offsets": "consumer groups",
+    "__transaction_state": "transactions",
+    "__share_group_state": "share groups",
+}
+"""What cannot work without the topic."""
 _SETTING_PREFIXES = {
     "__consumer_offsets": "offsets.topic",
     "__transaction_state": "transaction.state.log",
     "__share_group_state": "share.coordinator.state.topic",
 }
 _ADVICE = {
-    ErrorCode.INVALID_REPLICATION_FACTOR: "Set {}.replication.factor to the number of running brokers at most",
     ErrorCode.POLICY_VIOLATION: "Set {}.num.partitions to a smaller number",
     ErrorCode.INVALID_CONFIG: "Set {}.segment.bytes and the topic's other settings to values that a topic can have",
 }
+
+
+def too_few_for_default(settings: Settings, image: MetadataImage) -> str | None:
+    """The same for topics of which nobody says how many replicas they are to have.
+
+    The active controller has decided that, by its own setting: on a cluster's nodes it is one and the same.
+    """
+    factor = settings.topics.default_replication_factor
+    return too_few_brokers("default.replication.factor", factor, len(image.brokers))
 
 
 def _topic(name: str, partition_count: int, replication_factor: int, configs: Mapping[str, str]) -> CreatableTopic:

@@ -78,13 +78,21 @@ class Dispatcher:
         """Who measures what requests take, if clients have quotas of it."""
         self.log: Tap | None = None
         """Who logs requests, if debug lines are on."""
+        self.watch: Tap | None = None
+        """Who notices what clients ask for, if any may be stuck."""
         self.enter: Enter = self.answer
-        """What connections call with each request: `answer`, behind the tap, the meter and the log. See `set_tap`."""
+        """What connections call with each request: `answer`, behind the watch, the tap, the meter and the log. See
+        `set_tap`."""
+
+    def set_watch(self, watch: Tap | None) -> None:
+        """From now on requests go through `watch`, which calls `tapped`."""
+        self.watch = watch
+        self.set_tap(self.tap)
 
     def set_tap(self, tap: Tap | None) -> None:
         """From now on requests go through `tap`, which calls `metered`."""
         self.tap = tap
-        self.enter = self.metered if tap is None else tap.answer
+        self.enter = self.tapped if self.watch is None else self.watch.answer
 
     def set_meter(self, meter: Tap | None) -> None:
         """From now on requests go through `meter`, which calls `logged`."""
@@ -95,6 +103,10 @@ class Dispatcher:
         """From now on requests go through `log`, which calls `answer`."""
         self.log = log
         self.set_tap(self.tap)
+
+    @property
+    def tapped(self) -> Enter:
+        return self.metered if self.tap is None else self.tap.answer
 
     @property
     def metered(self) -> Enter:

@@ -8,6 +8,7 @@ faults    around `handle`: injected faults. An operation is never changed half w
 accounts  after the answer, before it is encoded: throttling
 meter     around all of it (`dispatch.Tap`): how long each request takes
 tap       around all of it (`dispatch.Tap`): sees the bytes of each request and its answer, and changes neither
+watch     around all of it (`dispatch.Tap`): which APIs clients ask for, while any may not reach this node
 """
 
 from __future__ import annotations

@@ -24,6 +24,8 @@ from kafkapy.metadata.active_controller import ActiveController
 from kafkapy.metadata.dynamic_settings import DynamicSettings
 from kafkapy.metadata.internal_topics import create_internal_topic
 from kafkapy.metadata.producer_ids import ProducerIds
+from kafkapy.metadata.refused_topics import RefusedTopics
+from kafkapy.network.complaints import Complaints
 from kafkapy.node.directories_part import DirectoriesPart
 from kafkapy.partitions.checkpoints import Checkpoints
 from kafkapy.partitions.flushing import Flusher
@@ -33,6 +35,7 @@ from kafkapy.replication import Replication
 from kafkapy.settings.listeners import SECURITY_PROTOCOLS
 from kafkapy.sharing.sharing import Sharing
 from kafkapy.telemetry.client_metrics import ClientMetrics
+from kafkapy.told_clients import ToldClients
 from kafkapy_controller.image import Endpoint
 from kafkapy_controller.topic_names import OFFSETS_TOPIC, SHARE_STATE_TOPIC, TRANSACTION_TOPIC
 from kafkapy_log import StorageError
@@ -58,6 +61,7 @@ if TYPE_CHECKING:
     from kafkapy_log import LogDirectories
 
 logger = logging.getLogger("kafkapy.node")
+clients_logger = logging.getLogger("kafkapy.server")
 
 RECOVERY_TURN_SECONDS = 0.05
 FETCH_SESSION_EVICTION_MS = 120_000
@@ -312,7 +316,7 @@ class BrokerPart:
         metadata, controller, partitions = quorum.publisher, quorum.controller, self._partitions
 
         async def create_topic(name: str) -> None:
-            await create_internal_topic(active_controller, name, settings.now)
+            await create_internal_topic(active_controller, name, settings.now, len(metadata.image.brokers))
 
         async def allocate_producer_ids() -> ProducerIdBlock:
             return await active_controller.allocate_producer_ids(node_id, self._epoch)
@@ -426,6 +430,10 @@ class BrokerPart:
             enlister=PartitionEnlister(transactions, remote_enlister, self._clock, settings, node_id=node_id),
             markers=markers,
             producer_ids=producer_ids,
+            refused_topics=RefusedTopics(self._liveness_clock),
+            told_clients=ToldClients(
+                self._liveness_clock, settings, Complaints(clients_logger, self._liveness_clock).warn
+            ),
         )
 
 

@@ -26,6 +26,7 @@ from kafkapy.metadata.active_controller import ActiveController
 from kafkapy.metadata.broken import BrokenMetadata
 from kafkapy.metadata.internal_topics import create_given_topics
 from kafkapy.network.advertised import address_text
+from kafkapy.network.client_watch import watch_clients
 from kafkapy.network.dispatch import Dispatcher
 from kafkapy.network.listeners import bind, listen
 from kafkapy.network.logged_requests import log_requests
@@ -435,6 +436,7 @@ class Node:
         nursery.start_soon(self.log_cleaning.run)
         self._meet_faults(self.dispatcher, broker, parts)
         throttle(self.dispatcher, broker, self.server.connection_of)
+        watch_clients(self.dispatcher, broker.told_clients)
         serve = partial(self._serve, bound, Service(self.dispatcher, partial(RequestContext, broker)))
         if not quorum.is_alone:
             # As in Apache Kafka, before the controller makes it lead anything. Until then clients are told of others.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
+from kafkapy.metadata.internal_topics import too_few_for_default
 from kafkapy.partitions.looking import check_beside
 from kafkapy.peers import PeerUnavailable
 from kafkapy.pending import Pending
@@ -84,7 +85,10 @@ class DeadLetterTopic:
         )
         for result in answer.topics:
             if result.error_code:
-                raise KafkaError(error_code(result.error_code), result.error_message)
+                message = result.error_message
+                if result.error_code == ErrorCode.INVALID_REPLICATION_FACTOR:
+                    message = too_few_for_default(self._settings.now, self._metadata.image) or message
+                raise KafkaError(error_code(result.error_code), message)
         if name not in self._metadata.image.topics:
             raise KafkaError(ErrorCode.LEADER_NOT_AVAILABLE, f"the topic {name!r} was created just now")
 

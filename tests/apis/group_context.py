@@ -10,6 +10,7 @@ from kafkapy.broker import Broker
 from kafkapy.context import Client, RequestContext
 from kafkapy.pending import Pending, settled
 from kafkapy.quotas.client_quotas import ClientQuotas
+from kafkapy.told_clients import ToldClients
 from kafkapy_controller.image import BrokerImage, Endpoint
 from kafkapy_wire.uuid import ZERO_UUID, Uuid
 from tests.apis.topic_lab import Absent
@@ -69,6 +70,8 @@ def make_context(version: int, lab: GroupLab | None = None, *, client_id: str | 
         enlister=absent,
         markers=absent,
         producer_ids=absent,
+        told_clients=ToldClients(lab.clock, lab.settings, print),
+        refused_topics=absent,
         quotas=ClientQuotas(lab.settings, lab.clock),
     )
     context = RequestContext(broker, Client("PLAINTEXT", "::1", 50_000, "::1"))

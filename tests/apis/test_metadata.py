@@ -269,6 +269,23 @@ def test_replicas_on_dead_brokers_and_lost_directories_are_offline(tmp_path: Pat
         assert ask(node, "t").topics[0].partitions[0].offline_replicas == [2, 1]
 
 
+@pytest.mark.parametrize(
+    ("asked", "leader", "is_watched"),
+    [((), 1, False), (("t",), 2, False), (("t",), 1, True), (("t", "missing"), 1, False)],
+    ids=["the brokers", "what another leads", "what this one leads", "what is not there"],
+)
+def test_who_is_sent_elsewhere_need_not_come_here(
+    asked: tuple[str, ...], leader: int, *, is_watched: bool, tmp_path: Path
+) -> None:
+    """Only a client that cannot do without this broker is watched: see `told_clients`."""
+    with lab(tmp_path) as node:
+        two_brokers(node)
+        change = m.PartitionChangeRecord(partition_id=0, topic_id=node.image.topics["t"].topic_id, leader=leader)
+        node.change_metadata(change)
+        ask(node, *asked)
+        assert node.broker.told_clients.watched_count == is_watched
+
+
 # What is encoded is kept
 
 

@@ -21,11 +21,13 @@ from kafkapy.metadata.dynamic_settings import DynamicSettings
 from kafkapy.metadata.many_topics import create_topics
 from kafkapy.metadata.producer_ids import ProducerIds
 from kafkapy.metadata.publisher import MetadataPublisher
+from kafkapy.metadata.refused_topics import RefusedTopics
 from kafkapy.metadata.start import QuorumMember, open_metadata
 from kafkapy.partitions.disk_watch import DiskWatch
 from kafkapy.quotas.client_quotas import ClientQuotas
 from kafkapy.settings import Settings
 from kafkapy.settings.current import CurrentSettings
+from kafkapy.told_clients import ToldClients
 from kafkapy_controller import Endpoint, MetadataImage
 from kafkapy_controller.features import SUPPORTED_FEATURES
 from kafkapy_controller.metadata_records import MetadataRecord
@@ -108,6 +110,8 @@ class Lab:
             enlister=absent,
             markers=absent,
             producer_ids=ProducerIds(lambda: self.controller.allocate_producer_ids().wait()),
+            told_clients=ToldClients(clock, self.settings, print),
+            refused_topics=RefusedTopics(clock),
         )
         self.broker_epoch = self.run(self.controller.register_broker(self.registration(1, host)).wait())
 

@@ -128,6 +128,8 @@ class OneBroker:
             enlister=self.enlister,
             markers=markers,
             producer_ids=absent,
+            told_clients=absent,
+            refused_topics=absent,
         )
 
     def start(self, nursery: trio.Nursery) -> None:

@@ -145,6 +145,8 @@ class LabBroker:
             enlister=absent,
             markers=absent,
             producer_ids=absent,
+            told_clients=absent,
+            refused_topics=absent,
         )
         self.liveness_clock = clock
         self.awaited = AwaitedPartitions(self.id, clock, self.partitions.is_live)

@@ -306,3 +306,17 @@ def test_a_last_delivery_that_expires_while_its_outcome_is_not_stored_is_complet
     lab.now_ms += 2 * lab.limits.lock_duration_ms
     lab.fail(change)
     assert (lab.window.start_offset, lab.window.delivery_complete_count) == (1, 0)
+
+
+@trio_test
+async def test_a_topic_that_cannot_have_so_many_replicas_is_told_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = AUTO_CREATE | {"default.replication.factor": "3"}
+    async with stage(tmp_path, settings, errors_deadletterqueue_topic_name=DEAD) as on:
+        await produce(on.client, 1)
+        alice = await joined(on)
+        assert await alice.acquire() == [(0, 0, 1)]
+        await alice.acknowledge([(0, 0, REJECT)])
+        await until_buried(on.client)
+    assert "default.replication.factor is 3, and 1 broker is registered: set it to 1, or" in caplog.text

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from kafkapy.apis.authorizing.cluster import cluster_operations
 from kafkapy.apis.authorizing.rule import Served, parted, with_fields
 from kafkapy.apis.metadata import NO_OPERATIONS, check_topic
+from kafkapy.apis.told_address import note_metadata
 from kafkapy.long_messages import decoded, encoded
 from kafkapy.pending import Pending
 from kafkapy.security.access import is_allowed, is_allowed_in_cluster, operation_bits
@@ -25,7 +26,7 @@ from kafkapy_wire.messages.metadata import MetadataRequestTopic, MetadataRespons
 from kafkapy_wire.uuid import ZERO_UUID
 
 if TYPE_CHECKING:
-    from kafkapy.context import NodeContext
+    from kafkapy.context import NodeContext, RequestContext
     from kafkapy_wire.messages.metadata import MetadataRequest
 
 
@@ -40,6 +41,8 @@ async def metadata(served: Served, request: MetadataRequest, context: NodeContex
     else:
         allowed, refused = await _parted(request, context)
         part = with_fields(request, topics=allowed)
+    if not refused:
+        note_metadata(request, cast("RequestContext", context))
     hides_all = not part.topics  # in version 0 an empty list would ask for all
     answer = served.handle(part, context)
     while not isinstance(answer, Message):
