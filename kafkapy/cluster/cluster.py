@@ -1,8 +1,4 @@
-"""Several nodes in one process: a cluster for a test or for a developer's machine.
-
-Every node has its own ports, its own directory and its own place in the quorum, as in a process of its own. They talk
-to one another by sockets only.
-"""
+"""The nodes of a cluster in one process: bound, started, stopped and killed."""
 
 from __future__ import annotations
 
@@ -10,7 +6,7 @@ import logging
 import socket
 from contextlib import asynccontextmanager, suppress
 from pathlib import PurePath
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -27,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kafkapy.clock import Clock
+    from kafkapy.cluster.members import Member
     from kafkapy.faults import FaultEngine
     from kafkapy.settings.given import GivenTopic
     from kafkapy_wire.record_formats.metadata import UserScramCredentialRecord
@@ -60,24 +57,6 @@ def check_none_is_own(names: Iterable[str]) -> None:
     for name in names:
         if name in OWN_SETTINGS:
             raise SettingsError(f"{name} is set for each node: leave it out; {OWN_SETTINGS[name]}", name)
-
-
-class Member(NamedTuple):
-    """A node of the cluster before it is started."""
-
-    node_id: int
-    roles: str
-    rack: str | None = None
-
-
-def members_of(nodes: int, controllers: int | None = None, racks: Sequence[str] = ()) -> list[Member]:
-    """The members of a cluster of `nodes` brokers, which are controllers, too, if no number of controllers is given.
-
-    Racks go round among the brokers.
-    """
-    roles = "broker,controller" if controllers is None else "broker"
-    brokers = [Member(n + 1, roles, racks[n % len(racks)] if racks else None) for n in range(nodes)]
-    return brokers + [Member(nodes + 1 + n, "controller") for n in range(controllers or 0)]
 
 
 class Cluster:
