@@ -12,15 +12,17 @@ from kafkapy.cluster.cluster import (
     Cluster,
     check_none_is_own,
 )
-from kafkapy.cluster.members import Member, members_of
+from kafkapy.cluster.members import CHANGED_MEMBERS_FILE, Member, MemberChanges, members_of
 
 __all__ = [
     "BROKER_LISTENER",
+    "CHANGED_MEMBERS_FILE",
     "CONTROLLER_LISTENER",
     "CONTROLLER_PORTS_FILE",
     "OWN_SETTINGS",
     "Cluster",
     "Member",
+    "MemberChanges",
     "check_none_is_own",
     "members_of",
 ]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import socket
 from contextlib import asynccontextmanager, suppress
+from itertools import count
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import trio
 
 from kafkapy.clock import WallClock
+from kafkapy.cluster.members import Member, MemberChanges
 from kafkapy.errors import ShutdownError, StartupError
 from kafkapy.node import Node
 from kafkapy.settings import Settings
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kafkapy.clock import Clock
-    from kafkapy.cluster.members import Member
     from kafkapy.faults import FaultEngine
     from kafkapy.settings.given import GivenTopic
     from kafkapy_wire.record_formats.metadata import UserScramCredentialRecord
@@ -90,6 +91,10 @@ class Cluster:
         """
         self.directory = directory
         self.members = tuple(members)
+        """Once it has started without those that were removed, and with those that were added."""
+        self.started_with = tuple(members)
+        self.on_members: Callable[[], object] = _ignore_members
+        """Called when nodes were added or removed."""
         self.nodes: dict[int, Node] = {}
         """The nodes that were started, by id."""
         self._given = dict(settings or {})
@@ -107,6 +112,9 @@ class Cluster:
         self._must_be_alone = must_be_alone
         self._credentials = credentials
         self._addresses: dict[tuple[int, str], tuple[str, int]] = {}
+        """By node id and listener; those of nodes that were removed, too: they may come back."""
+        self._waiting_sockets: dict[int, dict[str, socket.socket]] = {}
+        """Bound ones of nodes that were added and not started yet."""
         self._nursery: trio.Nursery | None = None
         self._stops: dict[int, _Stop] = {}
         self.failures: dict[int, ShutdownError] = {}
@@ -124,8 +132,13 @@ class Cluster:
     @property
     def bootstrap_servers(self) -> str:
         """`host:port,host:port`: the brokers, whether they run or not."""
-        brokers = [address for (_, name), address in self._addresses.items() if name == BROKER_LISTENER]
-        return ",".join(f"{host}:{port}" for host, port in brokers)
+        brokers = [self.broker_address(member.node_id) for member in self.members if "broker" in member.roles]
+        return ",".join(filter(None, brokers))
+
+    @property
+    def changes(self) -> MemberChanges:
+        """In what its nodes differ from those that it was started with."""
+        return MemberChanges.between(self.started_with, self.members)
 
     def addresses(self, node_id: int) -> list[tuple[str, int]]:
         """(host, port) of every listener of a node, whether it runs or not."""
@@ -139,6 +152,7 @@ class Cluster:
     @asynccontextmanager
     async def started(self) -> AsyncIterator[Cluster]:
         """All nodes serve within the block. Raises StartupError, ShutdownError: see `Node.started`."""
+        self.members = tuple(MemberChanges.read(self.directory).applied_to(self.started_with, self.directory))
         self._cluster_id = self._own_cluster_id()
         sockets = self._bind()
         try:
@@ -154,16 +168,16 @@ class Cluster:
         finally:
             self._nursery = None
             _close(sockets)
+            _close(self._waiting_sockets)
 
     async def start(self, node_id: int) -> Node:
         """Start a node again that was stopped or killed, at the addresses that it had."""
         if node_id in self._stops:
             raise RuntimeError(f"node {node_id} runs already")
         member = next(each for each in self.members if each.node_id == node_id)
-        names = [name for known, name in self._addresses if known == node_id]
-        bound: dict[str, socket.socket] = {}
+        bound = self._waiting_sockets.pop(node_id, {})
         try:
-            for name in names:
+            for name in [name for known, name in self._addresses if known == node_id and name not in bound]:
                 bound[name] = _bound(*self._addresses[node_id, name])
             await self._start(member, bound)
         except BaseException:
@@ -194,11 +208,56 @@ class Cluster:
         """Undo `pause`."""
         self.nodes[node_id].resume()
 
+    def new_member(self, rack: str | None, taken: Collection[int]) -> Member:
+        """A broker that can be added. Its id is the lowest above those of the start that is free: it is not `taken`,
+        and no directory is left of an earlier node.
+        """
+        first = max(each.node_id for each in self.started_with) + 1
+        members = {each.node_id for each in self.members}
+        for node_id in count(first):
+            if node_id not in members and node_id not in taken and not self.directory_of(node_id).exists():
+                return Member(node_id, "broker", rack)
+        raise AssertionError
+
+    def set_members(self, members: Iterable[Member]) -> None:
+        """Have these nodes from now on, also after the next start: those that are new can be started. Those that are
+        gone must not run; what they have stored stays.
+
+        Controllers stay the same. Raises StartupError: a port is taken, or the change cannot be noted in the directory.
+        """
+        members = sorted(members)
+        before, after = ({each.node_id for each in some} for some in (self.members, members))
+        assert not (before - after) & self._stops.keys(), "what runs is a member"
+        for node_id in sorted(after - before):
+            sock = self._bound_for_another(node_id)
+            self._waiting_sockets[node_id] = {BROKER_LISTENER: sock}
+            self._addresses[node_id, BROKER_LISTENER] = (self._host, sock.getsockname()[1])
+        for node_id in before - after:
+            self.nodes.pop(node_id, None)
+            _close({node_id: self._waiting_sockets.pop(node_id, {})})
+        self.members = tuple(members)
+        self.on_members()
+        self._note_changes()
+
+    def _note_changes(self) -> None:
+        self.changes.write(self.directory, fsync=self._durable)
+
+    def _bound_for_another(self, node_id: int) -> socket.socket:
+        """Where it was before; a new one after the others if they have neighbouring ports. Raises StartupError."""
+        before = self._addresses.get((node_id, BROKER_LISTENER))
+        is_awaited = self._port > 0 or any(each.node_id == node_id for each in self.started_with)
+        port = 0 if before is None else before[1]
+        if self._port and not port:
+            port = 1 + max(port for (_, name), (_, port) in self._addresses.items() if name == BROKER_LISTENER)
+        return (_bound if is_awaited else _bound_again)(self._host, port)
+
     def move_to_rack(self, node_id: int, rack: str | None) -> None:
         """What a node says of its rack from now on; the controller is to be told."""
         self.members = tuple(each._replace(rack=rack) if each.node_id == node_id else each for each in self.members)
         if node_id in self._stops:
             self.nodes[node_id].move_to_rack(rack)
+        if any(each.node_id == node_id for each in self.changes.added):  # no argument of the next start has its rack
+            self._note_changes()
 
     def check_can_restart(self, _what_not: str) -> None:
         """It can: see `kafkapy.control.cluster.ControlledCluster`."""
@@ -232,7 +291,11 @@ class Cluster:
         port = self._port
         ports_before = self._controller_ports_before()
         try:
-            for member in self.members:
+            removed = set(self.changes.removed)
+            for member in sorted({*self.started_with, *self.members}):
+                if member.node_id in removed:
+                    port += port > 0 and "broker" in member.roles  # the others keep theirs
+                    continue
                 bound = sockets[member.node_id] = {}
                 if "broker" in member.roles:
                     bound[BROKER_LISTENER] = _bound(self._host, port)
@@ -263,7 +326,7 @@ class Cluster:
 
     def _settings_of(self, member: Member) -> Settings:
         """Kafka's settings of one node."""
-        brokers = sum("broker" in each.roles for each in self.members)
+        brokers = sum("broker" in each.roles for each in self.started_with)
         replicas = str(min(REPLICAS, brokers))
         own = {name: address for (node_id, name), address in self._addresses.items() if node_id == member.node_id}
         voters = [each.node_id for each in self.members if "controller" in each.roles]
@@ -304,13 +367,13 @@ class Cluster:
             clock=None if self._new_clock is None else self._new_clock(),
             liveness_clock=None if self._new_clock is None else WallClock(),
             cluster_id=self._cluster_id,
-            topics=self._topics if member is self.members[0] else (),
+            topics=self._topics if member.node_id == self.started_with[0].node_id else (),
             sockets=sockets,
             as_kafka=self._as_kafka,
             cap_apis=self._cap_apis,
             strict=self._strict,
             faults=self._faults,
-            must_be_alone=self._must_be_alone,
+            must_be_alone=self._must_be_alone and "controller" in member.roles,
             credentials=self._credentials,
         )
         stop = _Stop(node)
@@ -330,6 +393,10 @@ class Cluster:
         finally:
             self._stops.pop(node.node_id, None)
             stop.done.set()
+
+
+def _ignore_members() -> None:
+    """The default callback when nodes were added or removed: does nothing."""
 
 
 class _Stop:

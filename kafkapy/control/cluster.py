@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from kafkapy.cluster import Member
+from kafkapy.cluster import Member, MemberChanges
 from kafkapy.errors import StartupError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
 
     from kafkapy.errors import ShutdownError
@@ -25,6 +25,10 @@ class ControlledCluster(Protocol):
     @property
     def members(self) -> Sequence[Member]: ...
     @property
+    def started_with(self) -> Sequence[Member]: ...
+    @property
+    def changes(self) -> MemberChanges: ...
+    @property
     def running(self) -> Collection[int]: ...
     def addresses(self, node_id: int) -> list[tuple[str, int]]: ...
     def broker_address(self, node_id: int) -> str | None: ...
@@ -35,6 +39,8 @@ class ControlledCluster(Protocol):
     def pause(self, node_id: int) -> None: ...
     def resume(self, node_id: int) -> None: ...
     def move_to_rack(self, node_id: int, rack: str | None) -> None: ...
+    def new_member(self, rack: str | None, taken: Collection[int], /) -> Member: ...
+    def set_members(self, members: Iterable[Member], /) -> None: ...
     def check_can_restart(self, what_not: str) -> None:
         """Raises IsThisProcess: its nodes cannot be started again."""
 
@@ -69,6 +75,14 @@ class OneNode:
         return (Member(self._node.node_id, ",".join(roles), settings.node.broker_rack),)
 
     @property
+    def started_with(self) -> Sequence[Member]:
+        return self.members
+
+    @property
+    def changes(self) -> MemberChanges:
+        return MemberChanges()
+
+    @property
     def running(self) -> Collection[int]:
         return self.nodes.keys()
 
@@ -98,6 +112,12 @@ class OneNode:
 
     def move_to_rack(self, node_id: int, rack: str | None) -> None:
         self.nodes[node_id].move_to_rack(rack)
+
+    def new_member(self, _rack: str | None, _taken: Collection[int]) -> Member:
+        raise self._refused(None)
+
+    def set_members(self, _members: Iterable[Member]) -> None:
+        raise self._refused(None)
 
     def check_can_restart(self, what_not: str) -> None:
         raise IsThisProcess(f"{what_not}: {self._refused(None)}")

@@ -15,7 +15,7 @@ from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
     from kafkapy.control.nodes import ControlledNodes
-    from kafkapy_controller.image import BrokerImage
+    from kafkapy_controller.image import BrokerImage, MetadataImage
 
 MOVE_SECONDS = 30
 
@@ -75,12 +75,14 @@ async def join_all(nodes: ControlledNodes) -> None:
                     nursery.start_soon(node.in_touch)
             controller = nodes.node(await nodes.controller())
             images = [node.parts.metadata.image for node in (controller, *nodes.brokers)]
-            if all(_has_part(image.brokers.get(node.node_id)) for image in images for node in nodes.brokers):
+            if all(is_unfenced(image, node.node_id) for image in images for node in nodes.brokers):
                 return
             await trio.sleep(LOOK_AGAIN_SECONDS)
 
 
-def _has_part(broker: BrokerImage | None) -> bool:
+def is_unfenced(image: MetadataImage, node_id: int) -> bool:
+    """Whether the metadata has a broker that has its part in the cluster."""
+    broker = image.brokers.get(node_id)
     return broker is not None and not broker.fenced
 
 
@@ -126,8 +128,7 @@ async def set_rack(nodes: ControlledNodes, node_id: int, rack: str | None = None
 
     Raises LookupError: there is no such broker; ValueError: a rack has a name.
     """
-    if rack is not None and not rack.strip():
-        raise ValueError("a rack has a name; no rack at all is null")
+    check_rack(rack)
     brokers = [member.node_id for member in nodes.cluster.members if "broker" in member.roles]
     if node_id not in brokers:
         raise LookupError(f"there is no broker {node_id}; there are {', '.join(map(str, brokers))}")
@@ -139,6 +140,12 @@ async def set_rack(nodes: ControlledNodes, node_id: int, rack: str | None = None
                 controller = nodes.node(await nodes.controller()).parts.controller
                 await controller.change_registration(node_id, partial(_in_rack, rack)).wait()
             await trio.sleep(LOOK_AGAIN_SECONDS)
+
+
+def check_rack(rack: str | None) -> None:
+    """Raises ValueError: that is no rack."""
+    if rack is not None and not rack.strip():
+        raise ValueError("a rack has a name; no rack at all is null")
 
 
 def _in_rack(rack: str | None, broker: BrokerImage) -> BrokerImage:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from kafkapy.cluster import Member
     from kafkapy.control.clocks import NodeClocks
     from kafkapy.control.cluster import ControlledCluster
     from kafkapy.faults import FaultEngine
@@ -83,7 +84,8 @@ class ControlledNodes:
         """Topic, partition and broker of replicas that `shrink_isr` keeps out of their ISRs."""
         for node in self.running():
             self._keep_out(node)
-        self.racks_at_start = {member.node_id: member.rack for member in cluster.members}
+        self.members_at_start = tuple(cluster.members)
+        """The nodes, in their racks, that `reset` goes back to."""
         self.changing_all = trio.Lock()
         """Held by the call that changes the cluster as a whole."""
         self._apis: dict[ApiKey, Api] = {}
@@ -110,6 +112,13 @@ class ControlledNodes:
             raise LookupError(f"broker {node_id} is paused: it answers nothing until `resume_node`")
         raise LookupError(f"no broker {node_id} is running; running: {running}")
 
+    def change_members(self, members: Iterable[Member]) -> None:
+        """Have these nodes from now on: see `Cluster.set_members`. Raises StartupError."""
+        self.cluster.set_members(members)
+        node_ids = [member.node_id for member in self.cluster.members]
+        self.changing = {node_id: self.changing.get(node_id) or trio.Lock() for node_id in node_ids}
+        self.kept_out -= {each for each in self.kept_out if each[2] not in self.changing}
+
     async def start(self, node_ids: Iterable[int]) -> None:
         """Start nodes again, at their addresses; together, as one alone may wait for a quorum.
 
@@ -124,6 +133,8 @@ class ControlledNodes:
 
     async def _start_one(self, node_id: int) -> None:
         async with self.changing[node_id]:
+            if node_id not in self.changing:
+                raise LookupError(f"node {node_id} was removed")
             if node_id not in self.cluster.running:
                 node = await self.cluster.start(node_id)
                 self.record(node)
@@ -137,9 +148,10 @@ class ControlledNodes:
     async def none_running(self, *, killed: bool) -> AsyncIterator[None]:
         """In the block no node runs, and no other call starts one; those that ran are running again after it.
 
-        They are stopped in order, or `killed`: then all nodes run after the block. Raises NotYet, StartupError.
+        They are stopped in order, or `killed`: then all nodes run after the block, which may change the members. Raises
+        NotYet, StartupError.
         """
-        again = list(self.changing) if killed else list(self.cluster.running)
+        ran = list(self.cluster.running)
         try:
             async with AsyncExitStack() as held:
                 for node_id, lock in self.changing.items():
@@ -153,7 +165,7 @@ class ControlledNodes:
                 await self._end_all(killed=killed)
                 yield
         finally:
-            await self.start(again)
+            await self.start(self.changing if killed else ran)
 
     async def _end_all(self, *, killed: bool) -> None:
         if not killed:

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from kafkapy.cluster import MemberChanges
 from kafkapy.control.members import join_all, set_rack
+from kafkapy.control.membership import (
+    begin_again_with_first_members,
+    delete_directories,
+    go_back_to_members,
+    unregister_strangers,
+)
 from kafkapy.control.nodes import check
 from kafkapy.control.seeding import apply_seed_at_start, seed_of
 from kafkapy.control.topics import create_topic
@@ -47,7 +54,8 @@ async def reset(nodes: ControlledNodes) -> None:
     as its seed has them), no other groups, no transactions, no faults, an empty recording; settings, users, ACLs,
     quotas, delegation tokens and features as they were.
 
-    Nodes that were stopped, killed or paused run, in their first racks, cut links are healed, every broker has its part
+    Nodes that were added are gone, those that were removed are back, and empty. Those that were stopped, killed or
+    paused run, in their first racks, cut links are healed, every broker has its part
     in the cluster again, and time goes with the machine's again. Ports and connections stay: a client that is still
     there finds that its topics are gone. A cluster that began with a directory is killed and begins with it again:
     connections break.
@@ -61,8 +69,10 @@ async def reset(nodes: ControlledNodes) -> None:
             node.resume()
             node.peers.heal_all()
         if nodes.origin is None:
+            await begin_again_with_first_members(nodes)
             await nodes.start(nodes.changing)
             await join_all(nodes)
+            await unregister_strangers(nodes)
             for node in nodes.running():
                 node.parts.loggers.restore()
             for node in nodes.brokers:
@@ -110,9 +120,10 @@ async def begin_with(
 
 async def _go_back_to(nodes: ControlledNodes, origin: Beginning) -> None:
     """Connections break."""
-    for member in nodes.cluster.members:
-        nodes.cluster.move_to_rack(member.node_id, nodes.racks_at_start[member.node_id])
     async with nodes.none_running(killed=True):
+        go_back_to_members(nodes, nodes.members_at_start)
+        for member in nodes.members_at_start:
+            nodes.cluster.move_to_rack(member.node_id, member.rack)
         await trio.to_thread.run_sync(
             origin.restore_to, nodes.cluster.directory_of(nodes.cluster.members[0].node_id).parent
         )
@@ -120,10 +131,10 @@ async def _go_back_to(nodes: ControlledNodes, origin: Beginning) -> None:
 
 
 async def _bring_back_racks(nodes: ControlledNodes) -> None:
-    for member in nodes.cluster.members:
-        rack = nodes.racks_at_start[member.node_id]
-        if member.rack != rack:
-            await set_rack(nodes, member.node_id, rack)
+    racks = {member.node_id: member.rack for member in nodes.cluster.members}
+    for member in nodes.members_at_start:
+        if racks[member.node_id] != member.rack:
+            await set_rack(nodes, member.node_id, member.rack)
 
 
 async def create_topics_of_start(nodes: ControlledNodes) -> None:
@@ -215,6 +226,7 @@ async def take_snapshot(nodes: ControlledNodes, name: str) -> None:
 def _copy_nodes(nodes: ControlledNodes, target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
+    nodes.cluster.changes.write(target, fsync=False)
     for node_id in nodes.changing:
         source = nodes.cluster.directory_of(node_id)
         if source.is_dir():
@@ -222,7 +234,8 @@ def _copy_nodes(nodes: ControlledNodes, target: Path) -> None:
 
 
 async def restore_snapshot(nodes: ControlledNodes, name: str) -> None:
-    """Go back to a snapshot: nodes are killed and start again from its files, at their addresses.
+    """Go back to a snapshot: nodes are killed and start again from its files, at their addresses. Those that were added
+    since are gone, and those that were removed are back.
 
     Connections break; clients make them anew. Raises LookupError: there is no such snapshot.
     """
@@ -233,9 +246,11 @@ async def restore_snapshot(nodes: ControlledNodes, name: str) -> None:
             f"there is no snapshot {name!r}; there are: {', '.join(await list_snapshots(nodes)) or 'none'}"
         )
     async with nodes.changing_all, nodes.none_running(killed=True):
+        await delete_directories(nodes, nodes.changing)
+        changes = MemberChanges.read(source)
+        go_back_to_members(nodes, changes.applied_to(nodes.cluster.started_with, source))
         for node_id in nodes.changing:
             target = nodes.cluster.directory_of(node_id)
-            shutil.rmtree(target, ignore_errors=True)
             if (source / target.name).is_dir():
                 shutil.copytree(source / target.name, target)
         nodes.clocks.reset()

@@ -130,6 +130,9 @@ class InProcess:
                 if message[0] == "failed":
                     self._failure = message[1]
                     break
+                if message[0] == "started":  # again: its brokers are others
+                    self.started = message[1]
+                    continue
                 if message[0] == "missed faults":
                     self._missed_faults = message[1]
                     continue

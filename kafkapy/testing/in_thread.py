@@ -31,14 +31,15 @@ class InThread:
         """Returns when it serves. Raises KafkaNotStarted."""
         self._owner = Owner()
         self._server = Server(options)
-        self._started: Future[Started] = Future()
+        self._started: Future[None] = Future()
+        self.started: Started
         self._failure: BaseException | None = None
         self._given_up: HangingKafka | None = None
         # A daemon: a test run that is interrupted must not wait for it.
         self._thread = threading.Thread(target=self._run, name="kafkapy", daemon=True)
         self._thread.start()
         try:
-            self.started = self._started.result()
+            self._started.result()
         except (StartupError, KafkaError, ValueError) as error:
             self._thread.join()
             raise KafkaNotStarted(str(error)) from None
@@ -107,14 +108,19 @@ class InThread:
 
     def _run(self) -> None:
         try:
-            self._server.run(self._started.set_result)
+            self._server.run(self._tell_started)
         except BaseException as error:
             if self._started.done():
                 self._failure = error
             else:
                 self._started.set_exception(error)
 
-    def _stop_if_started(self, started: Future[Started]) -> None:
+    def _tell_started(self, what: Started) -> None:
+        self.started = what
+        if not self._started.done():
+            self._started.set_result(None)
+
+    def _stop_if_started(self, started: Future[None]) -> None:
         if started.exception() is None:
             with suppress(trio.RunFinishedError):
                 self._server.stop()

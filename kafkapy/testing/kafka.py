@@ -1,10 +1,10 @@
-"""`Kafka`: the test kit's face for synchronous code. `async_kafka.py` is made from this file by `generate.py`."""
+"""`Kafka`: the test kit's face for synchronous code. `generate.py` makes `async_kafka.py` from this file."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Literal, Self, Unpack
 
 from kafkapy.control import (
     bugs,
@@ -12,8 +12,6 @@ from kafkapy.control import (
     export,
     faults,
     groups,
-    leadership,
-    members,
     recording,
     records,
     seeding,
@@ -23,10 +21,7 @@ from kafkapy.control import (
     waits,
 )
 from kafkapy.control import transactions as transactions_
-from kafkapy.control.arguments import check_arguments
 from kafkapy.control.client_metrics import list_client_metrics
-from kafkapy.control.operations import NAMES
-from kafkapy.testing.awaiting import outcome_of
 from kafkapy.testing.clients import config_for
 from kafkapy.testing.errors import check_fired
 from kafkapy.testing.given_values import (
@@ -38,16 +33,16 @@ from kafkapy.testing.given_values import (
     setting_texts,
     topics_with_texts,
 )
+from kafkapy.testing.node_verbs import NodeVerbs
 from kafkapy.testing.options import Options, strict_names
 from kafkapy.testing.running import described, running
 from kafkapy.testing.users import users_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
-    from kafkapy.control.nodes import ControlledNodes
     from kafkapy.control.values import (
         ClientMetricsPush,
         Connection,
@@ -55,7 +50,6 @@ if TYPE_CHECKING:
         Group,
         Isolation,
         NewRecord,
-        NodeState,
         Record,
         SeedCounts,
         Stored,
@@ -68,15 +62,12 @@ if TYPE_CHECKING:
     from kafkapy.recording.selection import Filter
     from kafkapy.testing.clients import ClientOptions
     from kafkapy.testing.options import SeedSource, Topics
-    from kafkapy.testing.running import Face, Running
-
-P = ParamSpec("P")
-T = TypeVar("T")
+    from kafkapy.testing.running import Face
 
 WAIT_SECONDS = waits.TIMEOUT
 
 
-class Kafka:
+class Kafka(NodeVerbs):
     """A Kafka cluster, of one node unless asked otherwise; it serves within its `with` block.
 
     Every method works on the nodes themselves, not through their protocol. Methods may be called from any thread.
@@ -142,8 +133,8 @@ class Kafka:
             log_level=log_level,
             tls=tls,
         )
+        super().__init__()
         self._isolation = isolation
-        self._running: Running | None = None
         self._entering = Lock()  # held by the one call that starts it: nobody would stop a second cluster
         self.clock, self.faults = Clock(self), Faults(self)
         self.client_metrics = ClientMetrics(self)
@@ -319,73 +310,6 @@ class Kafka:
         """Until a client is connected, or with `connected=False` until it is gone. Raises NotYet."""
         return self._call(waits.wait_for_client, client_id, connected, timeout)
 
-    # -- nodes
-
-    def nodes(self) -> list[NodeState]:
-        """Every node of the cluster, running or not, by id."""
-        return self._call(members.list_nodes)
-
-    def stop_node(self, node_id: int) -> None:
-        """Stop a node in order: others take over what it leads."""
-        return self._call(members.stop_node, node_id)
-
-    def kill_node(self, node_id: int) -> None:
-        """End a node as SIGKILL does: connections break and nobody is told."""
-        return self._call(members.kill_node, node_id)
-
-    def start_node(self, node_id: int) -> None:
-        """Start a node again, at its addresses."""
-        return self._call(members.start_node, node_id)
-
-    def restart_node(self, node_id: int) -> None:
-        """Stop a node in order and start it again."""
-        return self._call(members.restart_node, node_id)
-
-    def wipe_node(self, node_id: int) -> None:
-        """Delete all that a node has stored; it must not run."""
-        return self._call(members.wipe_node, node_id)
-
-    def pause_node(self, node_id: int) -> None:
-        """Suspend a node, as SIGSTOP does: connections stay open, and it answers nothing. Others miss it after its
-        session."""
-        return self._call(members.pause_node, node_id)
-
-    def resume_node(self, node_id: int) -> None:
-        """Let a node go on that was paused: it answers what came meanwhile."""
-        return self._call(members.resume_node, node_id)
-
-    def set_rack(self, node_id: int, rack: str | None = None) -> None:
-        """Move a broker to another rack, or to none; it keeps running."""
-        return self._call(members.set_rack, node_id, rack)
-
-    def cut_link(self, sender: int, receiver: int, *, both_ways: bool = True) -> None:
-        """Let no request of one node reach another, nor the other way round. Clients still reach both."""
-        return self._call(members.cut_link, sender, receiver, both_ways)
-
-    def heal_link(self, sender: int, receiver: int, *, both_ways: bool = True) -> None:
-        """Undo `cut_link`."""
-        return self._call(members.heal_link, sender, receiver, both_ways)
-
-    def move_leader(self, topic: str, partition: int, broker: int) -> None:
-        """Have another replica in sync lead a partition."""
-        return self._call(leadership.move_leader, topic, partition, broker)
-
-    def shrink_isr(self, topic: str, partition: int, broker: int) -> None:
-        """Take a follower out of the ISR of a partition, and keep it out until `expand_isr`."""
-        return self._call(leadership.shrink_isr, topic, partition, broker)
-
-    def expand_isr(self, topic: str, partition: int, broker: int) -> None:
-        """Let a follower that was kept out join the ISR again; returns when it has."""
-        return self._call(leadership.expand_isr, topic, partition, broker)
-
-    def move_group_coordinator(self, group_id: str, broker: int) -> None:
-        """Have another broker coordinate a group."""
-        return self._call(leadership.move_group_coordinator, group_id, broker)
-
-    def move_transaction_coordinator(self, transactional_id: str, broker: int) -> None:
-        """Have another broker coordinate a transactional id."""
-        return self._call(leadership.move_transaction_coordinator, transactional_id, broker)
-
     # -- state
 
     def seed(self, seed: SeedSource) -> SeedCounts:
@@ -457,21 +381,6 @@ class Kafka:
     def take_bugs(self) -> list[str]:
         """Tracebacks of the nodes' own mistakes since the last call: there should be none."""
         return self._call(bugs.take_bugs)
-
-    def _call(
-        self, operation: Callable[Concatenate[ControlledNodes, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        __tracebackhide__ = True
-        name = NAMES[operation]
-        check_arguments(name, args, kwargs)
-        result: T = outcome_of(self._run.submit(name, *args, **kwargs), self._run)
-        return result
-
-    @property
-    def _run(self) -> Running:
-        if self._running is None:
-            raise RuntimeError("the Kafka does not run: use it within its `with` block")
-        return self._running
 
     def _stop(self) -> list[FaultState]:
         run, self._running = self._run, None

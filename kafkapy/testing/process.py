@@ -35,9 +35,12 @@ def main() -> None:
 
     server = Server(receive(pipe))
 
+    listener = threading.Thread(target=lambda: listen(), daemon=True)
+
     def started(what: Started) -> None:
         answer(("started", what))
-        threading.Thread(target=listen, daemon=True).start()
+        if listener.ident is None:
+            listener.start()
 
     def listen() -> None:
         with suppress(EOFError, trio.RunFinishedError):

@@ -44,7 +44,7 @@ directory that is older than retention.ms, in the middle of whichever test runs 
 
 
 class Started(NamedTuple):
-    """What is known of a cluster once it serves, and does not change."""
+    """What is known of a cluster once it serves. Only its brokers change."""
 
     bootstrap_servers: str
     cluster_id: str
@@ -75,7 +75,10 @@ class Server:
         """Once it has stopped: those that must fire and never did."""
 
     def run(self, started: Callable[[Started], object]) -> None:
-        """Until `stop`; `started` is called when all nodes serve. Raises StartupError, KafkaError, ValueError."""
+        """Until `stop`; `started` is called when all nodes serve, and when its brokers are others.
+
+        Raises StartupError, KafkaError, ValueError.
+        """
         seed = None if self._options.seed is None else seed_of(self._options.seed)
         if seed is not None:
             Plan.checked(seed)
@@ -158,7 +161,12 @@ class Server:
             remove_abandoned_once()  # of test runs that were killed
             where = None if certificates is None else certificates.directory
             wants = options.tls == MUTUAL
-            started(Started(cluster.bootstrap_servers, cluster.cluster_id, control_url, where, wants))
+
+            def tell() -> None:
+                started(Started(cluster.bootstrap_servers, cluster.cluster_id, control_url, where, wants))
+
+            cluster.on_members = tell
+            tell()
             await self._stop.wait()
             self.missed_faults = states_of(faults.missed)
             nursery.cancel_scope.cancel()

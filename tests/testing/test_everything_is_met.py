@@ -11,6 +11,7 @@ import ast
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,9 +21,10 @@ from kafkapy.control.operations import OF_THE_KIT, OPERATIONS
 from kafkapy.control.signatures import LOOKING
 from kafkapy.faults.rule_fields import FIELDS
 from kafkapy.faults.values import OneOf
+from kafkapy.testing.generate import SOURCES
 
 ROOT = Path(__file__).parents[2]
-FACE = ROOT / "kafkapy" / "testing" / "kafka.py"
+FACES = [ROOT / "kafkapy" / "testing" / name for name in SOURCES]
 CLIENT_LIBRARIES = {"aiokafka", "confluent_kafka", "kafka"}
 IMPORTED = re.compile(r"^\s*from (\w+) import", re.MULTILINE)
 
@@ -42,6 +44,7 @@ VERBS = f"{HERE}/test_verbs_that_clients_meet.py"
 ONE_NODE = f"{HERE}/test_kafka.py"
 THREE_NODES = f"{HERE}/test_kafka_cluster.py"
 NODE_VERBS = f"{HERE}/test_nodes_that_pause_and_move.py"
+MEMBERSHIP = f"{HERE}/test_nodes_that_come_and_go.py"
 CUT = f"{THREE_NODES}::test_an_isr_shrinks_while_links_are_cut_and_writes_are_refused"
 
 FAULTS = {
@@ -131,6 +134,8 @@ VERBS_AND_CLOCK = {
     "pause_node": f"{NODE_VERBS}::test_a_paused_leader_is_replaced_after_its_session",
     "resume_node": f"{NODE_VERBS}::test_aiokafka_waits_for_a_paused_node",
     "set_rack": f"{NODE_VERBS}::test_clients_and_placement_see_another_rack",
+    "add_node": f"{MEMBERSHIP}::test_an_added_broker_leads_and_leaves_under_a_producer",
+    "remove_node": f"{MEMBERSHIP}::test_an_added_broker_leads_and_leaves_under_a_producer",
     "shrink_isr": f"{NODE_VERBS}::test_a_follower_stays_out_of_the_isr_until_it_may_join",
     "expand_isr": f"{NODE_VERBS}::test_a_follower_stays_out_of_the_isr_until_it_may_join",
     "seed": f"{HERE}/test_seeds.py::test_clients_read_what_was_seeded",
@@ -235,7 +240,7 @@ def methods() -> dict[str, str]:
     """The method of the test kit for each operation."""
     names = {function.__name__: name for name, function in {**OPERATIONS, **OF_THE_KIT}.items()}
     found = {}
-    for method in ast.walk(ast.parse(FACE.read_text(encoding="utf-8"))):
+    for method in chain.from_iterable(ast.walk(ast.parse(face.read_text(encoding="utf-8"))) for face in FACES):
         if not isinstance(method, ast.FunctionDef):
             continue
         for call in ast.walk(method):

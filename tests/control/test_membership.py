@@ -1,0 +1,240 @@
+"""Brokers that are added to a running cluster and removed from it, without a client."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+
+from kafkapy.client import reassignments
+from kafkapy.client.cluster import Cluster, parse_bootstrap
+from kafkapy.testing import AsyncKafka, Kafka
+from kafkapy_wire.errors import KafkaError
+
+QUICK = {"broker.session.timeout.ms": 1_000, "broker.heartbeat.interval.ms": 100}
+
+
+@pytest.fixture(scope="module")
+def of_module() -> Iterator[Kafka]:
+    """Two brokers, and a controller of its own."""
+    with Kafka(nodes=2, controllers=1, racks=("a", "b"), settings=QUICK, topics={"first": 2}, control=True) as kafka:
+        yield kafka
+
+
+@pytest.fixture
+def kafka(of_module: Kafka) -> Iterator[Kafka]:
+    of_module.reset()
+    yield of_module
+    assert of_module.take_bugs() == []
+
+
+def ids(kafka: Kafka) -> list[int]:
+    return [node.node_id for node in kafka.nodes()]
+
+
+def replicas_of(kafka: Kafka, topic: str) -> list[tuple[int, ...]]:
+    return [tuple(partition.replicas) for partition in kafka.topic(topic).partitions]
+
+
+def make_on(kafka: Kafka, topic: str, broker: int) -> int:
+    """A topic with one partition that the broker alone has, and a record in each; its number."""
+    kafka.create_topic(topic, 8, replicas=1)
+    kafka.produce(topic, *[str(number) for number in range(80)])
+    return replicas_of(kafka, topic).index((broker,))
+
+
+def test_ids_are_above_those_of_the_start_and_free_again_when_removed(kafka: Kafka) -> None:
+    assert [kafka.add_node(), kafka.add_node(rack="a")] == [4, 5]
+    assert [(node.node_id, node.roles, node.rack) for node in kafka.nodes()][3:] == [
+        (4, ("broker",), None),
+        (5, ("broker",), "a"),
+    ]
+    kafka.remove_node(4)
+    kafka.remove_node(2)
+    assert ids(kafka) == [1, 3, 5]
+    assert kafka.add_node() == 4
+    assert kafka.bootstrap_servers == ",".join(node.address for node in kafka.nodes() if node.address)
+
+
+def test_replication_factors_of_the_settings_stay_what_they_were(kafka: Kafka) -> None:
+    kafka.add_node()
+    kafka.create_topic("default")
+    kafka.commit_offsets("shop", {("first", 0): 0})
+    assert [len(replicas_of(kafka, name)[0]) for name in ("default", "__consumer_offsets")] == [2, 2]
+    kafka.restart_node(4)
+    kafka.create_topic("later")
+    assert len(replicas_of(kafka, "later")[0]) == 2
+
+
+def test_an_only_replica_is_moved_with_its_records(kafka: Kafka) -> None:
+    kafka.add_node()
+    make_on(kafka, "orders", 4)
+    kafka.remove_node(4)
+    assert {broker for replicas in replicas_of(kafka, "orders") for broker in replicas} == {1, 2}
+    assert len(kafka.records("orders")) == 80
+
+
+def test_replicas_move_into_other_racks_than_they_have_and_to_brokers_with_few(kafka: Kafka) -> None:
+    kafka.add_node(rack="c")
+    kafka.add_node(rack="a")
+    kafka.create_topic("orders", 12, replicas=2)
+    kafka.remove_node(4)
+    rack = {1: "a", 2: "b", 5: "a"}
+    assert all(len({rack[each] for each in replicas}) == 2 for replicas in replicas_of(kafka, "orders"))
+
+
+def test_reassignments_under_way_to_a_broker_that_leaves_are_cancelled(kafka: Kafka) -> None:
+    """One that adds the broker, and cannot be complete as its fetches wait."""
+    kafka.add_node()
+    kafka.add_node()
+    number = make_on(kafka, "orders", 1)
+    with kafka.faults.add(api="Fetch", sender="nodes", broker=1, topic="orders", hold="before") as fault:
+        reassign(kafka, "orders", number, [4])
+        fault.wait()
+        assert set(replicas_of(kafka, "orders")[number]) == {1, 4}
+        kafka.remove_node(4)
+    assert replicas_of(kafka, "orders")[number] == (1,)
+
+
+def reassign(kafka: Kafka, topic: str, number: int, replicas: list[int]) -> None:
+    with Cluster(parse_bootstrap(kafka.bootstrap_servers), timeout_seconds=30) as cluster:
+        assert reassignments.reassign(cluster, {(topic, number): replicas}) == {}
+
+
+def test_what_others_have_of_a_dead_broker_is_kept(kafka: Kafka) -> None:
+    kafka.add_node()
+    alone = make_on(kafka, "alone", 4)
+    kafka.create_topic("shared", 6, replicas=2)
+    kafka.produce("shared", *[str(number) for number in range(60)])
+    kafka.kill_node(4)
+    kafka.remove_node(4)
+    assert ids(kafka) == [1, 2, 3]
+    assert {frozenset(replicas) for replicas in replicas_of(kafka, "shared")} == {frozenset({1, 2})}
+    assert len(kafka.records("shared")) == 60
+    assert kafka.topic("alone").partitions[alone].leader not in (1, 2)
+
+
+def test_what_cannot_be_removed_is_said(kafka: Kafka) -> None:
+    with pytest.raises(LookupError, match="there is no node 9; there are 1, 2, 3"):
+        kafka.remove_node(9)
+    with pytest.raises(ValueError, match=r"node 3 is a controller, and the controllers .* stay the same: `stop_node`"):
+        kafka.remove_node(3)
+    with pytest.raises(ValueError, match="a rack has a name"):
+        kafka.add_node(rack=" ")
+    kafka.delete_topics("first")
+    kafka.create_topic("orders", 2, replicas=2)
+    with pytest.raises(ValueError, match=r"node 2 cannot be removed: orders-0 has replicas on the brokers \d, \d, and"):
+        kafka.remove_node(2)
+    kafka.add_node()
+    kafka.pause_node(4)
+    with pytest.raises(LookupError, match="node 4 is paused, so that it cannot stop in order"):
+        kafka.remove_node(4)
+    kafka.resume_node(4)
+    kafka.delete_topics("orders")
+    kafka.remove_node(1)
+    kafka.remove_node(2)
+    with pytest.raises(ValueError, match="node 4 is the only broker"):
+        kafka.remove_node(4)
+
+
+def test_moves_that_take_too_long_go_on(kafka: Kafka) -> None:
+    kafka.add_node()
+    make_on(kafka, "orders", 4)
+    with (
+        kafka.faults.add(api="Fetch", sender="nodes", broker=4, topic="orders", hold="before"),
+        pytest.raises(TimeoutError, match=r"node 4 still has replicas of \d partitions \(orders-\d, .*\); the moves"),
+    ):
+        kafka.remove_node(4, timeout=0.3)
+    kafka.remove_node(4)
+    assert len(kafka.records("orders")) == 80
+
+
+def test_a_reset_leads_back_to_the_first_nodes(kafka: Kafka) -> None:
+    before = kafka.bootstrap_servers
+    for _ in range(2):
+        kafka.add_node()
+        kafka.remove_node(2)
+        kafka.add_node()
+        kafka.set_rack(1, "z")
+        kafka.kill_node(5)
+        kafka.create_topic("orders", 8, replicas=2)
+        kafka.reset()
+        assert [(node.node_id, node.rack, node.is_running) for node in kafka.nodes()] == [
+            (1, "a", True),
+            (2, "b", True),
+            (3, None, True),
+        ]
+        assert kafka.bootstrap_servers == before
+        assert kafka.topics() == ["first"]
+    kafka.create_topic("orders", 8, replicas=2)
+    assert {broker for replicas in replicas_of(kafka, "orders") for broker in replicas} == {1, 2}
+
+
+def test_a_snapshot_has_the_nodes_of_its_time(kafka: Kafka) -> None:
+    kafka.delete_topics("first")
+    kafka.add_node(rack="d")
+    make_on(kafka, "orders", 4)
+    address = kafka.nodes()[3].address
+    kafka.take_snapshot("with 4")
+    kafka.remove_node(2)
+    kafka.remove_node(4)
+    assert ids(kafka) == [1, 3]
+    kafka.take_snapshot("without")
+    kafka.restore_snapshot("with 4")
+    assert [(node.node_id, node.rack) for node in kafka.nodes()] == [(1, "a"), (2, "b"), (3, None), (4, "d")]
+    assert kafka.nodes()[3].address == address
+    assert len(kafka.records("orders")) == 80
+    kafka.restore_snapshot("without")
+    assert ids(kafka) == [1, 3]
+    assert len(kafka.records("orders")) == 80
+
+
+def test_it_can_be_asked_by_http(kafka: Kafka) -> None:
+    def ask(operation: str, **arguments: object) -> object:
+        request = urllib.request.Request(f"{kafka.control_url}/v1/{operation}", json.dumps(arguments).encode())
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+
+    assert ask("add_node", rack="d") == 4
+    assert len(kafka.bootstrap_servers.split(",")) == 3  # told to whoever has the cluster in Python
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        ask("remove_node", node_id=3)
+    assert (refused.value.code, json.load(refused.value)["error"]["kind"]) == (400, "ValueError")
+    assert ask("remove_node", node_id=4) is None
+    assert ids(kafka) == [1, 2, 3]
+
+
+def test_the_awaited_face_of_a_process_hears_of_its_brokers() -> None:
+    async def run() -> None:
+        async with AsyncKafka(isolation="process") as kafka:
+            assert await kafka.add_node() == 2
+            assert kafka.bootstrap_servers.count(",") == 1
+            await kafka.remove_node(2)
+            assert kafka.bootstrap_servers.count(",") == 0
+            with pytest.raises(ValueError, match="node 1 is a controller"):
+                await kafka.remove_node(1)
+
+    asyncio.run(run())
+
+
+def test_ports_of_added_brokers_follow_the_first_ones() -> None:
+    with socket.create_server(("localhost", 0)) as found:
+        port = found.getsockname()[1]
+    with Kafka(port=port) as kafka:
+        try:
+            taken = socket.create_server(("localhost", port + 1))
+        except OSError:
+            pytest.skip("the next port is taken")
+        with taken, pytest.raises(Exception, match=f"{port + 1}"):
+            kafka.add_node()
+        assert ids(kafka) == [1]
+        assert kafka.add_node() == 2
+        assert kafka.bootstrap_servers == f"localhost:{port},localhost:{port + 1}"
+        kafka.create_topic("orders", 2, replicas=2)
+        with pytest.raises(KafkaError):
+            kafka.create_topic("more", 1, replicas=3)
