@@ -139,6 +139,8 @@ def cluster_line(cluster: Cluster, control_url: str | None = None) -> str:
     document = {
         "bootstrap_servers": cluster.bootstrap_servers,
         "nodes": nodes,
+        "added_nodes": [member.node_id for member in cluster.changes.added],
+        "removed_nodes": list(cluster.changes.removed),
         **_of_process(first, control_url),
     }
     return json.dumps(document, ensure_ascii=False)
@@ -180,6 +182,16 @@ def _lines_of_cluster(cluster: Cluster, control_url: str | None) -> list[str]:
         rack = "" if member.rack is None else f" in rack {member.rack}"
         kept = f", data in {_directories(node)}" if node.kept else ""
         lines.append(f"node {member.node_id} ({member.roles}){rack}: {listeners}{kept}")
+    lines += [
+        f"node {member.node_id} was added while the cluster ran, so it has started, too; `kafkapy control remove_node "
+        f"node_id={member.node_id}` takes it away"
+        for member in cluster.changes.added
+    ]
+    lines += [
+        f"node {node_id} was removed while the cluster ran, so it has not started; `kafkapy control add_node` adds "
+        "another"
+        for node_id in cluster.changes.removed
+    ]
     broker = next(member for member in cluster.members if "broker" in member.roles)
     told = cluster.nodes[broker.node_id].settings.now.listeners[0]
     if told.has_tls or told.has_sasl:

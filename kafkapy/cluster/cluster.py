@@ -153,6 +153,7 @@ class Cluster:
     async def started(self) -> AsyncIterator[Cluster]:
         """All nodes serve within the block. Raises StartupError, ShutdownError: see `Node.started`."""
         self.members = tuple(MemberChanges.read(self.directory).applied_to(self.started_with, self.directory))
+        self._tell_of_strangers()
         self._cluster_id = self._own_cluster_id()
         sockets = self._bind()
         try:
@@ -261,6 +262,13 @@ class Cluster:
 
     def check_can_restart(self, _what_not: str) -> None:
         """It can: see `kafkapy.control.cluster.ControlledCluster`."""
+
+    def _tell_of_strangers(self) -> None:
+        """Directories that no node of this cluster has: what only they have is not served."""
+        known = {self.directory_of(member.node_id) for member in self.members}
+        for path in sorted(self.directory.glob("node-*")):
+            if path not in known and path.name.removeprefix("node-").isdecimal():
+                logger.warning("%s belongs to no node of this cluster: what is there is not served", path)
 
     def _own_cluster_id(self) -> str:
         for member in self.members:

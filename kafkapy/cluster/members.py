@@ -93,9 +93,9 @@ class MemberChanges(NamedTuple):
         both = sorted({each.node_id for each in members} & {each.node_id for each in self.added})
         if both:
             raise StartupError(
-                f"{directory} is of a cluster of the nodes {_listed(self.started_with)}, and node {_listed(both)}, a "
-                f"broker alone, was added while it ran: start it with the same numbers of nodes and controllers as "
-                f"before, and node {_listed(both)} starts, too"
+                f"{directory} is of a cluster of the nodes {_listed(self.started_with)}, and brokers were added "
+                f"while it ran (node.id {_listed([each.node_id for each in self.added])}): start it with the same "
+                "numbers of nodes and controllers as before, and these brokers start, too"
             )
         return sorted([*(each for each in members if each.node_id not in self.removed), *self.added])
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
-from kafkapy.cluster import CONTROLLER_PORTS_FILE, Member
+from kafkapy.cluster import CONTROLLER_PORTS_FILE, Member, MemberChanges
 from kafkapy.control.nodes import LOOK_AGAIN_SECONDS, check
 from kafkapy.errors import StartupError
 from kafkapy_log.identity import LOCK, StoreError, read_identity
@@ -89,7 +89,9 @@ class Origin:
         with suppress(FileNotFoundError):
             shutil.copy(given / CONTROLLER_PORTS_FILE, copy)
         if "" not in found:
-            _check_members(given, found, members)
+            changes = MemberChanges.read(given)
+            members = changes.applied_to(members, given)
+            _check_members(given, found, members, changes)
             return cls(given, copy, tuple(members), _settings_of(next(iter(found.values()))))
         if len(members) > 1:
             raise StartupError(f"{given} is the directory of one node, and a cluster of {len(members)} is asked for")
@@ -252,13 +254,13 @@ def _is_in_use(root: Path) -> bool:
         os.close(fd)
 
 
-def _check_members(given: Path, found: Mapping[str, Path], members: Sequence[Member]) -> None:
+def _check_members(given: Path, found: Mapping[str, Path], members: Sequence[Member], changes: MemberChanges) -> None:
     """Raises StartupError."""
     ids = sorted(int(name.removeprefix(NODE_PREFIX)) for name in found)
     if ids != [member.node_id for member in members]:
         raise StartupError(
             f"{given} is of a cluster of the nodes {', '.join(map(str, ids))}, and one of {len(members)} is asked for: "
-            f"Kafka(nodes={len(ids)}), or fewer with `controllers`, as it was started"
+            f"Kafka(nodes={len(changes.started_with or ids)}), or fewer with `controllers`, as it was started"
         )
 
 
