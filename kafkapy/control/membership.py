@@ -38,7 +38,7 @@ async def add_node(nodes: ControlledNodes, rack: str | None = None) -> int:
         member = nodes.cluster.new_member(rack, nodes.image.brokers)
         try:
             nodes.change_members([*nodes.cluster.members, member])
-            with nodes.patience(f"node {member.node_id}, a new broker, to join the cluster"):
+            with nodes.patience(f"node {member.node_id}, a new broker, to join (the log says what keeps it)"):
                 await nodes.start([member.node_id])
         except Exception:
             with trio.move_on_after(UNDO_SECONDS):

@@ -67,6 +67,8 @@ class ControlledNodes:
         self.clocks = clocks
         self.faults = faults
         self.recording = recording
+        self.records = True
+        """Whether the requests to nodes that start are recorded."""
         self.snapshots = snapshots
         self.bugs = Bugs()
         """Mistakes that operations have met."""
@@ -137,7 +139,8 @@ class ControlledNodes:
                 raise LookupError(f"node {node_id} was removed")
             if node_id not in self.cluster.running:
                 node = await self.cluster.start(node_id)
-                self.record(node)
+                if self.records:
+                    self.record(node)
                 self._keep_out(node)
 
     def _keep_out(self, node: Node) -> None:

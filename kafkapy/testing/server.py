@@ -146,6 +146,7 @@ class Server:
         )
         async with cluster.started(), trio.open_nursery() as nursery:
             self._nodes = ControlledNodes(cluster, clocks, faults, Recording(), directory / "snapshots")
+            self._nodes.records = options.record
             if options.record:
                 for node in self._nodes.running():
                     self._nodes.record(node)

@@ -13,6 +13,7 @@ import pytest
 
 from kafkapy.client import reassignments
 from kafkapy.client.cluster import Cluster, parse_bootstrap
+from kafkapy.errors import StartupError
 from kafkapy.testing import AsyncKafka, Kafka
 from kafkapy_wire.errors import KafkaError
 
@@ -194,19 +195,29 @@ def test_a_snapshot_has_the_nodes_of_its_time(kafka: Kafka) -> None:
     assert len(kafka.records("orders")) == 80
 
 
-def test_it_can_be_asked_by_http(kafka: Kafka) -> None:
-    def ask(operation: str, **arguments: object) -> object:
-        request = urllib.request.Request(f"{kafka.control_url}/v1/{operation}", json.dumps(arguments).encode())
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)
+def ask(kafka: Kafka, operation: str, **arguments: object) -> object:
+    request = urllib.request.Request(f"{kafka.control_url}/v1/{operation}", json.dumps(arguments).encode())
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
 
-    assert ask("add_node", rack="d") == 4
+
+def test_it_can_be_asked_by_http(kafka: Kafka) -> None:
+    assert ask(kafka, "add_node", rack="d") == 4
     assert len(kafka.bootstrap_servers.split(",")) == 3  # told to whoever has the cluster in Python
     with pytest.raises(urllib.error.HTTPError) as refused:
-        ask("remove_node", node_id=3)
+        ask(kafka, "remove_node", node_id=3)
     assert (refused.value.code, json.load(refused.value)["error"]["kind"]) == (400, "ValueError")
-    assert ask("remove_node", node_id=4) is None
+    assert ask(kafka, "remove_node", node_id=4) is None
     assert ids(kafka) == [1, 2, 3]
+
+
+def test_nodes_that_start_later_are_recorded_only_if_recording_was_asked_for() -> None:
+    with Kafka(nodes=1, record=False) as kafka:
+        kafka.add_node()
+        kafka.restart_node(1)
+        with Cluster(parse_bootstrap(kafka.bootstrap_servers), timeout_seconds=30) as cluster:
+            assert cluster.broker_ids() == [1, 2]
+        assert kafka.recorded().count() == 0
 
 
 def test_the_awaited_face_of_a_process_hears_of_its_brokers() -> None:
@@ -225,13 +236,17 @@ def test_the_awaited_face_of_a_process_hears_of_its_brokers() -> None:
 def test_ports_of_added_brokers_follow_the_first_ones() -> None:
     with socket.create_server(("localhost", 0)) as found:
         port = found.getsockname()[1]
-    with Kafka(port=port) as kafka:
+    with Kafka(port=port, control=True) as kafka:
         try:
             taken = socket.create_server(("localhost", port + 1))
         except OSError:
             pytest.skip("the next port is taken")
-        with taken, pytest.raises(Exception, match=f"{port + 1}"):
-            kafka.add_node()
+        with taken:
+            with pytest.raises(StartupError, match=f":{port + 1}"):
+                kafka.add_node()
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                ask(kafka, "add_node")
+            assert (refused.value.code, json.load(refused.value)["error"]["kind"]) == (400, "StartupError")
         assert ids(kafka) == [1]
         assert kafka.add_node() == 2
         assert kafka.bootstrap_servers == f"localhost:{port},localhost:{port + 1}"

@@ -26,6 +26,7 @@ from kafkapy.control.operations import OPERATIONS, perform
 from kafkapy.control.seeding import apply_seed
 from kafkapy.control.signatures import signature_of
 from kafkapy.control.values import NotYet
+from kafkapy.errors import StartupError
 from kafkapy.faults import InvalidRule
 from kafkapy.nearest import did_you_mean
 from kafkapy.recording import InvalidFilter, Recorded
@@ -144,7 +145,7 @@ class _Door:
                 return _error(409, error.code.name, str(error), {"code": int(error.code)})
             case LookupError() if not isinstance(error, KeyError | IndexError):  # those are nobody's answer
                 return _error(404, "NotFound", str(error.args[0]) if error.args else str(error))
-            case ValueError() | RuntimeError():
+            case ValueError() | RuntimeError() | StartupError():
                 return _error(400, type(error).__name__, str(error))
         self._nodes.bugs.report(f"in the control operation {name}", error)
         return _error(500, "Bug", f"{type(error).__name__}: {error}: this is a mistake of kafkapy's")
