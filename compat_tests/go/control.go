@@ -43,6 +43,9 @@ type driven struct {
 	NotRunning []int      `json:"not_running"`
 	Values     []string   `json:"values"`
 	Unfired    int        `json:"unfired"`
+	Added      int        `json:"added"` // a node, and its rack
+	Racks      []string   `json:"racks"`
+	Nodes      int        `json:"nodes"` // when it was removed
 }
 
 func driveControl(bootstrap, url, token string) (found driven, err error) {
@@ -272,5 +275,29 @@ func (d drive) meetAKilledNode(ctx context.Context, found *driven) error {
 	if err := d.control.StartNode(ctx, found.Killed); err != nil {
 		return err
 	}
-	return d.control.WaitUntilReady(ctx)
+	if err := d.control.WaitUntilReady(ctx); err != nil {
+		return err
+	}
+	return d.meetAnotherNode(ctx, found)
+}
+
+func (d drive) meetAnotherNode(ctx context.Context, found *driven) (err error) {
+	if found.Added, err = d.control.AddNode(ctx, "east"); err != nil {
+		return err
+	}
+	nodes, err := d.control.Nodes(ctx)
+	if err != nil {
+		return err
+	}
+	for _, node := range nodes {
+		if node.ID == found.Added {
+			found.Racks = append(found.Racks, node.Rack)
+		}
+	}
+	if err := d.control.RemoveNode(ctx, found.Added); err != nil {
+		return err
+	}
+	nodes, err = d.control.Nodes(ctx)
+	found.Nodes = len(nodes)
+	return err
 }

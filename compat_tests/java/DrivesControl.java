@@ -157,5 +157,14 @@ public class DrivesControl {
         found.put("values", values());
         control.startNode(killed.intValue());
         control.awaitReady(SOON);
+        int added = control.addNode("east");
+        found.put("added", added);
+        found.put("racks", control.nodes().stream()
+            .map(KafkapyControl::object)
+            .filter(node -> ((Long) node.get("node_id")).intValue() == added)
+            .map(node -> node.get("rack"))
+            .collect(toList()));
+        control.removeNode(added);
+        found.put("nodes", control.nodes().size());
     }
 }

@@ -95,7 +95,10 @@ async function meetAKilledNode(control, send) {
   }
   await control.startNode(killed)
   await control.waitUntilReady(SOON)
-  return found
+  const added = await control.addNode('east')
+  const racks = (await control.nodes()).filter(node => node.node_id === added).map(node => node.rack)
+  await control.removeNode(added)
+  return { ...found, added, racks, nodes: (await control.nodes()).length }
 }
 
 async function main(bootstrap, url, token) {

@@ -97,6 +97,9 @@ def check(met: dict[str, Any]) -> None:
         "not_running": [killed],
         "values": ["tried again", "held", "by another leader"],
         "unfired": 0,
+        "added": 4,
+        "racks": ["east"],
+        "nodes": 3,
     }
 
 

@@ -233,6 +233,21 @@ public final class KafkapyControl {
         call("start_node", Map.of("node_id", id));
     }
 
+    /** Starts another broker; its id. */
+    public int addNode() throws IOException, InterruptedException {
+        return ((Number) call("add_node")).intValue();
+    }
+
+    /** The same in a rack. */
+    public int addNode(String rack) throws IOException, InterruptedException {
+        return ((Number) call("add_node", Map.of("rack", rack))).intValue();
+    }
+
+    /** Moves the replicas of a broker that is no controller to others, stops it and forgets it. */
+    public void removeNode(int id) throws IOException, InterruptedException {
+        call("remove_node", Map.of("node_id", id));
+    }
+
     /** A fresh state, as before each test: no topics, groups and faults, all nodes run, the clock shows the time. */
     public void reset() throws IOException, InterruptedException {
         call("reset");

@@ -167,6 +167,16 @@ class KafkapyControl {
     return this.call('start_node', { node_id })
   }
 
+  /** Starts another broker; its id. */
+  addNode(rack = null) {
+    return this.call('add_node', { rack })
+  }
+
+  /** Moves the replicas of a broker that is no controller to others, stops it and forgets it. */
+  removeNode(node_id) {
+    return this.call('remove_node', { node_id })
+  }
+
   /** A fresh state, as before each test: no topics, groups and faults, all nodes run, the clock shows the time. */
   reset() {
     return this.call('reset')

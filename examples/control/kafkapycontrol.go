@@ -279,6 +279,7 @@ func (c *Client) clock(ctx context.Context, operation string, arguments Args) (f
 // NodeState is a node of the cluster.
 type NodeState struct {
 	ID                 int    `json:"node_id"`
+	Rack               string `json:"rack"`    // "": none
 	Address            string `json:"address"` // where clients connect; "": it is no broker
 	IsRunning          bool   `json:"is_running"`
 	IsActiveController bool   `json:"is_active_controller"`
@@ -303,6 +304,21 @@ func (c *Client) StopNode(ctx context.Context, id int) error {
 // StartNode starts a node again.
 func (c *Client) StartNode(ctx context.Context, id int) error {
 	return c.Call(ctx, "start_node", Args{"node_id": id}, nil)
+}
+
+// AddNode starts another broker, in this rack unless it is "", and returns its id.
+func (c *Client) AddNode(ctx context.Context, rack string) (id int, err error) {
+	arguments := Args{}
+	if rack != "" {
+		arguments["rack"] = rack
+	}
+	err = c.Call(ctx, "add_node", arguments, &id)
+	return id, err
+}
+
+// RemoveNode moves the replicas of a broker that is no controller to others, stops it and forgets it.
+func (c *Client) RemoveNode(ctx context.Context, id int) error {
+	return c.Call(ctx, "remove_node", Args{"node_id": id}, nil)
 }
 
 // Reset makes a fresh state, as before each test: no topics, groups and faults, all nodes run, the clock shows the time.
