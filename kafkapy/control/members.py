@@ -40,7 +40,7 @@ async def list_nodes(nodes: ControlledNodes) -> list[NodeState]:
 
 async def stop_node(nodes: ControlledNodes, node_id: int) -> None:
     """Stop a node in order: other nodes take over what it leads. Raises LookupError: it does not run, or is paused."""
-    async with nodes.changing[nodes.running_id(node_id)]:
+    async with nodes.changing_one(nodes.running_id(node_id)):
         if nodes.node(node_id).is_paused:
             raise LookupError(f"node {node_id} is paused, so that it cannot stop in order: resume it first, or kill it")
         nodes.node(node_id).kept = True  # the next start finds that it has ended, and need not wait for its session
@@ -99,7 +99,7 @@ async def wipe_node(nodes: ControlledNodes, node_id: int) -> None:
     """
     if node_id not in [member.node_id for member in nodes.cluster.members]:
         raise LookupError(f"there is no node {node_id}")
-    async with nodes.changing[node_id]:
+    async with nodes.changing_one(node_id):
         if node_id in nodes.cluster.running:
             raise LookupError(f"node {node_id} runs: stop or kill it first")
         await trio.to_thread.run_sync(shutil.rmtree, nodes.cluster.directory_of(node_id), True)
@@ -111,7 +111,7 @@ async def pause_node(nodes: ControlledNodes, node_id: int) -> None:
     Connections stay open, and new ones are made. Others miss it when its session with them is over. Raises LookupError:
     it does not run.
     """
-    async with nodes.changing[nodes.running_id(node_id)]:  # one that is stopping would never end
+    async with nodes.changing_one(nodes.running_id(node_id)):  # one that is stopping would never end
         nodes.cluster.pause(nodes.running_id(node_id))
 
 
@@ -132,7 +132,7 @@ async def set_rack(nodes: ControlledNodes, node_id: int, rack: str | None = None
     brokers = [member.node_id for member in nodes.cluster.members if "broker" in member.roles]
     if node_id not in brokers:
         raise LookupError(f"there is no broker {node_id}; there are {', '.join(map(str, brokers))}")
-    async with nodes.changing[node_id]:
+    async with nodes.changing_one(node_id):
         nodes.cluster.move_to_rack(node_id, rack)
     with trio.fail_after(MOVE_SECONDS):
         while not _stands_in(nodes, node_id, rack):

@@ -62,7 +62,7 @@ async def remove_node(nodes: ControlledNodes, node_id: int, timeout: float = ANS
     nodes.cluster.check_can_restart("no node can be removed")
     async with nodes.changing_all:
         _check_can_go(nodes, node_id)
-        async with nodes.changing[node_id]:
+        async with nodes.changing_one(node_id):
             if node_id in nodes.cluster.running and nodes.node(node_id).is_paused:
                 raise LookupError(f"node {node_id} is paused, so that it cannot stop in order: resume it, or kill it")
             await nodes.follow()
@@ -137,7 +137,7 @@ async def begin_again_with_first_members(nodes: ControlledNodes) -> None:
     async with AsyncExitStack() as held:
         for node_id in added:
             with nodes.patience(f"node {node_id}, which another call starts or stops"):
-                await held.enter_async_context(nodes.changing[node_id])
+                await held.enter_async_context(nodes.changing_one(node_id))
             if node_id in nodes.cluster.running:
                 await nodes.cluster.kill(node_id)
         go_back_to_members(nodes, nodes.members_at_start)

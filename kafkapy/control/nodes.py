@@ -81,7 +81,7 @@ class ControlledNodes:
         self.seed_at_start: Seed | None = None
         """What else it was asked to begin with: `reset` applies it anew."""
         self.changing = {member.node_id: trio.Lock() for member in cluster.members}
-        """By node id; held by the call that starts, stops or empties the node. A kill does not wait for it."""
+        """By node id; see `changing_one`."""
         self.kept_out: set[tuple[str, int, int]] = set()
         """Topic, partition and broker of replicas that `shrink_isr` keeps out of their ISRs."""
         for node in self.running():
@@ -133,10 +133,22 @@ class ControlledNodes:
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
 
-    async def _start_one(self, node_id: int) -> None:
-        async with self.changing[node_id]:
-            if node_id not in self.changing:
+    @asynccontextmanager
+    async def changing_one(self, node_id: int) -> AsyncIterator[None]:
+        """In the block no other call starts, stops, empties or removes the node. A kill does not wait for it.
+
+        Raises LookupError: there is no such node; it may have been removed, and another may have its id.
+        """
+        lock = self.changing.get(node_id)
+        if lock is None:
+            raise LookupError(f"there is no node {node_id}; there are {', '.join(map(str, self.changing))}")
+        async with lock:
+            if self.changing.get(node_id) is not lock:
                 raise LookupError(f"node {node_id} was removed")
+            yield
+
+    async def _start_one(self, node_id: int) -> None:
+        async with self.changing_one(node_id):
             if node_id not in self.cluster.running:
                 node = await self.cluster.start(node_id)
                 if self.records:

@@ -14,7 +14,7 @@ import trio
 from kafkapy.cli.ready import Announcement
 from kafkapy.cluster import CHANGED_MEMBERS_FILE, Cluster, members_of
 from kafkapy.control.clocks import NodeClocks
-from kafkapy.control.members import list_nodes
+from kafkapy.control.members import kill_node, list_nodes, start_node
 from kafkapy.control.membership import add_node, remove_node
 from kafkapy.control.nodes import ControlledNodes
 from kafkapy.control.records import produce, read_records
@@ -125,6 +125,33 @@ def test_a_damaged_list_of_changes_is_said_in_one_line(content: bytes, tmp_path:
         trio.run(start)
     assert f"{tmp_path / CHANGED_MEMBERS_FILE} does not say which nodes were added" in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@trio_test
+async def test_a_call_that_has_waited_for_a_removed_node_does_nothing_to_the_next_of_its_id(tmp_path: Path) -> None:
+    async with started(tmp_path) as nodes, trio.open_nursery() as nursery:
+        assert await add_node(nodes) == 4
+        await kill_node(nodes, 4)
+        refused: list[str] = []
+
+        async def start_again() -> None:
+            with pytest.raises(LookupError) as error:
+                await start_node(nodes, 4)
+            refused.append(str(error.value))
+
+        lock = nodes.changing[4]
+        async with lock:
+            nursery.start_soon(start_again)
+            while not lock.statistics().tasks_waiting:
+                await trio.lowlevel.checkpoint()
+            members = nodes.cluster.members
+            nodes.change_members(members[:-1])
+            nodes.change_members(members)
+        async with nodes.changing_one(4):
+            while not refused:
+                await trio.lowlevel.checkpoint()
+        assert refused == ["node 4 was removed"]
+        assert 4 not in nodes.cluster.running
 
 
 @trio_test
