@@ -15,7 +15,9 @@ from kafkapy_controller.metadata_records import MetadataRecord
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 USER, CLIENT_ID, IP = "user", "client-id", "ip"
+TYPES_MAX = 3
 ENTITIES_IN_A_STEP = 200
+OPERATIONS_IN_A_STEP = 1_000
 
 _LONG = 2**63
 _INT = 2**31 - 1
@@ -37,9 +39,9 @@ class QuotaAlteration(NamedTuple):
     operations: Sequence[tuple[str, float | None]]
 
 
-def quota_entity(parts: Sequence[tuple[str, str | None]]) -> QuotaEntity:
-    """Of a type that is named twice the last counts."""
-    return tuple(sorted(dict(parts).items()))
+def quota_entity(parts: Mapping[str, str | None]) -> QuotaEntity:
+    """From names by type. With more types than there are it is none, and is not sorted."""
+    return tuple(sorted(parts.items()) if len(parts) <= TYPES_MAX else parts.items())
 
 
 def decide_alter_client_quotas(
@@ -58,13 +60,15 @@ def decide_alter_client_quotas(
                 raise _invalid(f"Ignoring duplicate entity {_text(entity)}")
             values: dict[str, float | None] = {}
             is_twice = False
-            for key, value in operations:
+            for number, (key, value) in enumerate(operations, 1):
                 is_twice = is_twice or key in values
                 values.setdefault(key, value)
+                if not number % OPERATIONS_IN_A_STEP:
+                    yield
             if is_twice:
                 # Apache Kafka has noted an answer for the entity by then, so that the entity looks like a second one.
                 raise _invalid(f"Ignoring duplicate entity {_text(entity)}")
-            records += _altered(image, entity, values, hosts)
+            records += yield from _altered(image, entity, values, hosts)
         except KafkaError as error:
             answers[entity] = error.with_traceback(None)
         else:
@@ -76,12 +80,14 @@ def decide_alter_client_quotas(
 
 def _altered(
     image: MetadataImage, entity: QuotaEntity, values: Mapping[str, float | None], hosts: AbstractSet[str]
-) -> list[MetadataRecord]:
+) -> Steps[list[MetadataRecord]]:
     """The records of one entity. Raises KafkaError INVALID_REQUEST."""
     highest = _keys_of(entity, hosts)
     current = image.client_quotas.get(entity, {})
     records: list[MetadataRecord] = []
-    for key, value in values.items():
+    for number, (key, value) in enumerate(values.items(), 1):
+        if not number % OPERATIONS_IN_A_STEP:
+            yield
         if value is None:
             if key in current:
                 records += quota_records(entity, {key: 0.0}, remove=True)

@@ -19,8 +19,14 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from kafkapy.turns import each_in_turns
-from kafkapy_controller.client_quotas import IP, QuotaAlteration, decide_alter_client_quotas, quota_entity
+from kafkapy.turns import Turn
+from kafkapy_controller.client_quotas import (
+    IP,
+    TYPES_MAX,
+    QuotaAlteration,
+    decide_alter_client_quotas,
+    quota_entity,
+)
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.alter_client_quotas import (
     AlterClientQuotasRequest,
@@ -31,7 +37,7 @@ from kafkapy_wire.messages.alter_client_quotas import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from kafkapy.context import NodeContext
     from kafkapy.pending import Pending
@@ -44,24 +50,49 @@ STANDARD_TEXTS = {
 """Of a request that is refused as a whole: Apache Kafka says the code's own text, whatever the reason was."""
 NAMES_MAX = 100
 """That are looked up for one request: each may take seconds of a worker thread."""
+ANSWERED_AT_ONCE_MAX = 500
+"""Entities."""
 
 
-async def handle(request: AlterClientQuotasRequest, context: NodeContext) -> Pending[AlterClientQuotasResponse]:
-    asked = await each_in_turns(_alteration, request.entries)
-    hosts = await _known_hosts({name for entity, _ in asked for kind, name in entity if kind == IP and name})
+async def handle(
+    request: AlterClientQuotasRequest, context: NodeContext
+) -> Pending[AlterClientQuotasResponse] | AlterClientQuotasResponse:
+    asked, names = await _alterations(request.entries)
+    hosts = await _known_hosts(names)
     answers = await context.node.controller.commit_in_steps(
         lambda image: decide_alter_client_quotas(image, asked, hosts, validate_only=request.validate_only)
     )
+    if len(asked) > ANSWERED_AT_ONCE_MAX or any(len(entity) > TYPES_MAX for entity, _ in asked):
+        return await _long_response(await answers.wait())
     return answers.map(
         lambda errors: AlterClientQuotasResponse(entries=[_answer(entity, error) for entity, error in errors.items()])
     )
 
 
-def _alteration(entry: AlterClientQuotasRequestEntryData) -> QuotaAlteration:
-    return QuotaAlteration(
-        quota_entity([(part.entity_type, part.entity_name) for part in entry.entity]),
-        [(op.key, None if op.remove else op.value) for op in entry.ops],
-    )
+async def _alterations(
+    entries: Iterable[AlterClientQuotasRequestEntryData],
+) -> tuple[list[QuotaAlteration], set[str]]:
+    """What is asked for, and the hosts that are named in it. Any of the lists may be very long."""
+    turn = Turn()
+    asked: list[QuotaAlteration] = []
+    names: set[str] = set()
+    for entry in entries:
+        parts: dict[str, str | None] = {}
+        for part in entry.entity:
+            parts[part.entity_type] = part.entity_name
+            if turn.is_over:
+                await turn.share()
+        operations: list[tuple[str, float | None]] = []
+        for op in entry.ops:
+            operations.append((op.key, None if op.remove else op.value))
+            if turn.is_over:
+                await turn.share()
+        asked.append(QuotaAlteration(quota_entity(parts), operations))
+        if name := parts.get(IP):
+            names.add(name)
+        if turn.is_over:
+            await turn.share()
+    return asked, names
 
 
 async def _known_hosts(names: set[str]) -> set[str]:
@@ -100,6 +131,19 @@ def _answer(entity: QuotaEntity, error: KafkaError | None) -> AlterClientQuotasR
         error_message=None if error is None else error.message,
         entity=[AlterClientQuotasResponseEntityData(entity_type=kind, entity_name=name) for kind, name in entity],
     )
+
+
+async def _long_response(errors: Mapping[QuotaEntity, KafkaError | None]) -> AlterClientQuotasResponse:
+    turn = Turn()
+    response = AlterClientQuotasResponse()
+    for entity, error in errors.items():
+        answer = _answer((), error)
+        response.entries.append(answer)
+        for kind, name in entity:
+            answer.entity.append(AlterClientQuotasResponseEntityData(entity_type=kind, entity_name=name))
+            if turn.is_over:
+                await turn.share()
+    return response
 
 
 def error_response(request: AlterClientQuotasRequest, error: KafkaError) -> AlterClientQuotasResponse:

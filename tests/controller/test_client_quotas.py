@@ -18,8 +18,8 @@ from kafkapy_wire.errors import ErrorCode, KafkaError
 
 from .clusters import apply, cluster
 
-ALICE = quota_entity([("user", "alice")])
-DEFAULT_CLIENT = quota_entity([("client-id", None)])
+ALICE = quota_entity({"user": "alice"})
+DEFAULT_CLIENT = quota_entity({"client-id": None})
 
 
 def alter(
@@ -49,7 +49,7 @@ def test_what_is_so_already_needs_no_record() -> None:
 def test_a_wrong_entity_leaves_the_others_alone() -> None:
     image, errors = alter(
         cluster(),
-        (quota_entity([("ip", "nowhere.invalid")]), {"connection_creation_rate": 1.0}),
+        (quota_entity({"ip": "nowhere.invalid"}), {"connection_creation_rate": 1.0}),
         (ALICE, {"producer_byte_rate": 1.0, "no_such": 1.0}),
         (DEFAULT_CLIENT, {"consumer_byte_rate": 7.0}),
     )
@@ -62,7 +62,7 @@ def test_a_wrong_entity_leaves_the_others_alone() -> None:
 
 
 def test_too_many_quotas_at_once_are_refused_as_a_whole() -> None:
-    asked = [QuotaAlteration(quota_entity([("user", str(n))]), [("producer_byte_rate", 1.0)]) for n in range(10_001)]
+    asked = [QuotaAlteration(quota_entity({"user": str(n)}), [("producer_byte_rate", 1.0)]) for n in range(10_001)]
     with pytest.raises(KafkaError) as refusal:
         at_once(decide_alter_client_quotas(cluster(), asked, frozenset(), validate_only=False))
     assert refusal.value.code is ErrorCode.POLICY_VIOLATION
@@ -71,7 +71,7 @@ def test_too_many_quotas_at_once_are_refused_as_a_whole() -> None:
 
 
 def test_a_filter_takes_entities_with_all_of_its_parts() -> None:
-    both = quota_entity([("user", "alice"), ("client-id", "c")])
+    both = quota_entity({"user": "alice", "client-id": "c"})
     some: dict[str, float | None] = {"producer_byte_rate": 1.0}
     image, _ = alter(cluster(), (ALICE, some), (both, some), (DEFAULT_CLIENT, some))
 
