@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.turns import each_in_turns
 from kafkapy_controller.scram_credentials import decide_alter_credentials
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.alter_user_scram_credentials import (
@@ -30,26 +31,30 @@ if TYPE_CHECKING:
     from kafkapy.pending import Pending
     from kafkapy_wire.errors import KafkaError
 
+ANSWERED_AT_ONCE_MAX = 500
+
 
 async def handle(
     request: AlterUserScramCredentialsRequest, context: NodeContext
-) -> Pending[AlterUserScramCredentialsResponse]:
+) -> Pending[AlterUserScramCredentialsResponse] | AlterUserScramCredentialsResponse:
     results = await context.node.controller.commit_in_steps(
         lambda image: decide_alter_credentials(image, request.deletions, request.upsertions)
     )
+    if len(request.deletions) + len(request.upsertions) > ANSWERED_AT_ONCE_MAX:
+        return AlterUserScramCredentialsResponse(results=await each_in_turns(_result, await results.wait()))
     return results.map(_response)
 
 
 def _response(results: Iterable[tuple[str, KafkaError | None]]) -> AlterUserScramCredentialsResponse:
-    return AlterUserScramCredentialsResponse(
-        results=[
-            AlterUserScramCredentialsResult(
-                user=user,
-                error_code=ErrorCode.NONE if error is None else error.code,
-                error_message=None if error is None else error.message,
-            )
-            for user, error in results
-        ]
+    return AlterUserScramCredentialsResponse(results=list(map(_result, results)))
+
+
+def _result(of: tuple[str, KafkaError | None]) -> AlterUserScramCredentialsResult:
+    user, error = of
+    return AlterUserScramCredentialsResult(
+        user=user,
+        error_code=ErrorCode.NONE if error is None else error.code,
+        error_message=None if error is None else error.message,
     )
 
 

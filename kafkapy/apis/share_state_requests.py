@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from kafkapy.coordinators.share import SharePartitionKey
 from kafkapy.pending import Pending, all_in_turns, all_of, attempt
+from kafkapy.turns import each_in_turns, to_the_end
+from kafkapy_controller.decision import at_once
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 
+    from kafkapy_controller.decision import Steps
     from kafkapy_wire.uuid import Uuid
 
 ANSWERED_AT_ONCE_MAX: Final = 100
@@ -64,23 +67,25 @@ def answer_partitions(
 
         return attempt(lambda: ask(*wanted)).otherwise(refused)
 
-    def collect(answers: list[R]) -> A:
+    def wanted_partitions() -> Iterator[tuple[SharePartitionKey, Any]]:
+        for topic in request.topics:
+            for wanted in topic.partitions:
+                yield SharePartitionKey(request.group_id, topic.topic_id, wanted.partition), wanted
+
+    def collect(asked: Iterable[tuple[SharePartitionKey, Any]], answers: Iterable[R]) -> Steps[A]:
         topics: dict[Uuid, dict[int, R]] = {}
         for (key, _), answer in zip(asked, answers, strict=True):
             topics.setdefault(key.topic_id, {})[key.partition] = answer
+            yield
         return respond(topics)
 
-    asked: list[tuple[SharePartitionKey, Any]] = []
-    if request.group_id and (takes_empty_topics or all(topic.partitions for topic in request.topics)):
-        asked = [
-            (SharePartitionKey(request.group_id, topic.topic_id, wanted.partition), wanted)
-            for topic in request.topics
-            for wanted in topic.partitions
-        ]
-    if len(asked) <= ANSWERED_AT_ONCE_MAX:
-        return all_of([ask_one(each) for each in asked]).map(collect)
+    is_asked = request.group_id and (takes_empty_topics or all(topic.partitions for topic in request.topics))
+    if not is_asked or sum([len(topic.partitions) for topic in request.topics]) <= ANSWERED_AT_ONCE_MAX:
+        few = list(wanted_partitions()) if is_asked else []
+        return all_of([ask_one(each) for each in few]).map(lambda answers: at_once(collect(few, answers)))
 
     async def in_turns() -> A:
-        return collect(await all_in_turns(ask_one, asked))
+        asked = await each_in_turns(lambda each: each, wanted_partitions())
+        return await to_the_end(collect(asked, await all_in_turns(ask_one, asked)))
 
     return in_turns()

@@ -77,11 +77,13 @@ class ShareGroupOffsets:
             summary = self._persister.read_summary(SharePartitionKey(group_id, *place))
             return summary.otherwise(lambda _: None)
 
-        summaries = dict(zip(places, await all_in_turns(ask, places), strict=True))
+        states = await all_in_turns(ask, places)
         by_id = self._metadata.image.topics_by_id
         turn = Turn()
+        summaries: dict[Place, ShareState | None] = {}
         named: dict[Place, tuple[str, int]] = {}
-        for place, state in summaries.items():
+        for place, state in zip(places, states, strict=True):
+            summaries[place] = state
             if _has_lag(state) and place[0] in by_id:
                 named[place] = (by_id[place[0]].name, place[1])
             await turn.share()
