@@ -133,7 +133,7 @@ def test_a_coordinator_whose_topic_cannot_be_created(brokers: tuple[Broker, Brok
     compare(brokers, scenario)
     lines = [line for line in brokers[0].output().splitlines() if "__consumer_offsets" in line]
     assert len(lines) == 1, "one line, however often it is tried"
-    assert "Set offsets.topic.replication.factor to" in lines[0]
+    assert "offsets.topic.replication.factor is 3, and 1 broker is registered: set it to 1" in lines[0]
 
 
 def test_a_poll_longer_than_an_idle_connection_may_be_is_cut_off(brokers: tuple[Broker, Broker]) -> None:

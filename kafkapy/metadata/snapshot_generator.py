@@ -84,13 +84,16 @@ class SnapshotGenerator:
         self._disk = disk
 
     def follow_metadata(self, image: MetadataImage, _: MetadataDelta) -> None:
-        """Count what the log has grown by, uncommitted records included. An installed snapshot counts as written."""
+        """Count what the log has grown by, uncommitted records included. An installed snapshot counts as written.
+
+        What was counted with earlier records, or before a snapshot that has not got it, is new all the same: a byte.
+        """
         newest = self._snapshots.newest
         if newest is not None and newest.end_offset > image.offset:
             self._restart_schedule()
             return
         size_bytes = self._log.size_bytes
-        self._schedule.appended(max(size_bytes - self._seen_bytes, 0))
+        self._schedule.appended(max(size_bytes - self._seen_bytes, 1))
         self._seen_bytes = size_bytes
         if self._is_due():
             self._due.set()

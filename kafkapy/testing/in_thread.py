@@ -37,8 +37,8 @@ class InThread:
         self._given_up: HangingKafka | None = None
         # A daemon: a test run that is interrupted must not wait for it.
         self._thread = threading.Thread(target=self._run, name="kafkapy", daemon=True)
-        self._thread.start()
         try:
+            self._thread.start()
             self._started.result()
         except (StartupError, KafkaError, ValueError) as error:
             self._thread.join()

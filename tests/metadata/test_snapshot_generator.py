@@ -19,7 +19,7 @@ from kafkapy_controller import MetadataImage
 from kafkapy_controller.metadata_batches import SnapshotId, check_header, read_batches, read_snapshot
 from kafkapy_controller.metadata_records import MetadataRecord
 from kafkapy_controller.voters import QuorumMembership
-from kafkapy_log import StorageError
+from kafkapy_log import PartitionLog, StorageError
 from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest
 from kafkapy_wire.record_formats import metadata as m
 from kafkapy_wire.uuid import Uuid
@@ -85,6 +85,18 @@ def test_a_snapshot_is_written_after_so_many_bytes_of_the_log(tmp_path: Path) ->
         assert check(node) == [FIRST, written]
         make_topics(node, *"jklmnop")
         assert check(node) == [FIRST, written, end_of(node)]
+
+
+def test_a_change_whose_bytes_were_counted_before_it_was_published_makes_a_snapshot_due(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log has it sooner: when the change before is published, or the snapshot begun that has not got it."""
+    with lab(tmp_path, {BYTES: "1"}) as node:
+        make_topics(node, "a")
+        assert check(node)[-1] == end_of(node)
+        monkeypatch.setattr(PartitionLog, "size_bytes", node.metadata_log.log.size_bytes)
+        make_topics(node, "b")
+        assert check(node)[-1] == end_of(node)
 
 
 def test_a_snapshot_is_written_after_so_long_if_something_was_committed(tmp_path: Path) -> None:

@@ -295,11 +295,12 @@ async def test_a_follower_tells_what_it_has_after_the_fsync_that_flush_messages_
     monkeypatch.setattr(Flusher, "flushed", slow)
     async with network.running():
         answer = lab.produce(1, b"a")
+        while [broker.values() for broker in lab.brokers.values()] != [[b"a"]] * 3:  # threads sync meanwhile
+            await network.settle()
         await network.settle()
-        assert [broker.values() for broker in lab.brokers.values()] == [[b"a"]] * 3
         assert code_of(answer) is None
         waiting.set()
-        await network.settle()
+        await answer.wait()
         assert code_of(answer) is ErrorCode.NONE
         assert lab[3].partition().log.flushing.unflushed_record_count == 0
     lab.close()
