@@ -121,7 +121,7 @@ def topic_for(peer: Peer, group: str, topic: str, partitions: int = 1) -> bytes:
 @scenario
 def consumer_heartbeats_that_are_invalid(peer: Peer) -> None:
     """Each lacks something, or several things: the first check decides."""
-    peer.create_topic("consumer-invalid")
+    topic_for(peer, "consumer-invalid", "consumer-invalid")
     topic_id = b"\1" * 16
     cases: dict[str, dict[str, Any]] = {
         "nothing": {},
