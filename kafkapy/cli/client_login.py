@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ DEFAULT_MECHANISM = "GSSAPI"
 JAAS = "sasl.jaas.config"
 TOKEN_URL = "sasl.oauthbearer.token.endpoint.url"
 SERVICE_NAME = "sasl.kerberos.service.name"
+NUMBER_MAX = float(1 << 31)
 
 
 def login_of(settings: Mapping[str, str]) -> Login | None:
@@ -64,9 +66,12 @@ class _Given:
         if not text:
             return default
         try:
-            return float(text)
+            number = float(text)
         except ValueError:
-            raise ClientError(f"{name}={text} is not a number") from None
+            number = math.nan
+        if not 0 <= number < NUMBER_MAX:
+            raise ClientError(f"{name}={text} is not a number from 0 on")
+        return number
 
     def given_name(self, name: str) -> str:
         return name
@@ -103,7 +108,7 @@ def _kerberos(module: LoginModule, settings: Mapping[str, str]) -> Callable[[str
 
     try:
         from kafkapy.security.sasl.kerberos_login import KerberosClient
-    except ImportError:
+    except (ImportError, OSError):  # the system's Kerberos libraries are not found
         raise ClientError(f"sasl.mechanism=GSSAPI needs the package gssapi: {how_to_install('kerberos')}") from None
     if module.name != KERBEROS_MODULE:
         raise ValueError(f"GSSAPI needs login module {KERBEROS_MODULE}, and the JAAS configuration has {module.name}")

@@ -10,7 +10,7 @@ from kafkapy.log_lines import shown
 from kafkapy_log.durable_files import replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 CHANGED_MEMBERS_FILE: Final = "changed-members.json"
@@ -60,9 +60,14 @@ class MemberChanges(NamedTuple):
             with path.open("rb") as file:
                 found = json.loads(file.read(FILE_BYTES_MAX))
             return cls(
-                tuple(map(_node_id, found["started_with"])),
-                tuple(Member(_node_id(each["node_id"]), "broker", _rack(each["rack"])) for each in found["added"]),
-                tuple(map(_node_id, found["removed"])),
+                _different(map(_node_id, found["started_with"])),
+                tuple(
+                    Member(node_id, "broker", _rack(each["rack"]))
+                    for node_id, each in zip(
+                        _different(_node_id(each["node_id"]) for each in found["added"]), found["added"], strict=True
+                    )
+                ),
+                _different(map(_node_id, found["removed"])),
             )
         except FileNotFoundError:
             return cls()
@@ -90,14 +95,26 @@ class MemberChanges(NamedTuple):
 
         `directory`: where it is, for the message.
         """
-        both = sorted({each.node_id for each in members} & {each.node_id for each in self.added})
-        if both:
+        ids = {each.node_id for each in members}
+        if not (self.added or self.removed):
+            return sorted(members)
+        if ids != set(self.started_with):
             raise StartupError(
-                f"{directory} is of a cluster of the nodes {_listed(self.started_with)}, and brokers were added "
-                f"while it ran (node.id {_listed([each.node_id for each in self.added])}): start it with the same "
-                "numbers of nodes and controllers as before, and these brokers start, too"
+                f"{directory} is of a cluster of the nodes {_listed(self.started_with)}, and while it ran brokers were "
+                f"added ({_listed([each.node_id for each in self.added]) or 'none'}) and removed "
+                f"({_listed(self.removed) or 'none'}): start it with the same numbers of nodes and controllers as "
+                "before, and these changes hold"
             )
-        return sorted([*(each for each in members if each.node_id not in self.removed), *self.added])
+        brokers = {each.node_id for each in members if each.roles == "broker"}
+        if not ids.isdisjoint(each.node_id for each in self.added) or not brokers.issuperset(self.removed):
+            raise StartupError(
+                f"{directory / CHANGED_MEMBERS_FILE} adds a node that there is, or removes one that is a controller or "
+                "that there is not: write it again, or delete it if no broker was added or removed"
+            )
+        left = sorted([*(each for each in members if each.node_id not in self.removed), *self.added])
+        if not any("broker" in each.roles for each in left):
+            raise StartupError(f"{directory / CHANGED_MEMBERS_FILE} removes every broker: write it again")
+        return left
 
 
 def _listed(node_ids: Sequence[int]) -> str:
@@ -113,6 +130,14 @@ def _node_id(value: object) -> int:
 
 def _rack(value: object) -> str | None:
     """Raises ValueError."""
-    if value is not None and not isinstance(value, str):
-        raise ValueError(f"{value!r:.100} is no rack")
-    return value
+    if value is None or (isinstance(value, str) and value.strip() and value.isprintable()):
+        return value
+    raise ValueError(f"{value!r:.100} is no rack")
+
+
+def _different(node_ids: Iterable[int]) -> tuple[int, ...]:
+    """Raises ValueError: one is there twice."""
+    found = tuple(node_ids)
+    if len({*found}) < len(found):
+        raise ValueError("a node is there twice")
+    return found

@@ -144,8 +144,8 @@ async def set_rack(nodes: ControlledNodes, node_id: int, rack: str | None = None
 
 def check_rack(rack: str | None) -> None:
     """Raises ValueError: that is no rack."""
-    if rack is not None and not rack.strip():
-        raise ValueError("a rack has a name; no rack at all is null")
+    if rack is not None and not (rack.strip() and rack.isprintable()):
+        raise ValueError("a rack has a name, of one line; no rack at all is null")
 
 
 def _in_rack(rack: str | None, broker: BrokerImage) -> BrokerImage:

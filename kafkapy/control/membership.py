@@ -65,7 +65,8 @@ async def remove_node(nodes: ControlledNodes, node_id: int, timeout: float = ANS
         async with nodes.changing_one(node_id):
             if node_id in nodes.cluster.running and nodes.node(node_id).is_paused:
                 raise LookupError(f"node {node_id} is paused, so that it cannot stop in order: resume it, or kill it")
-            await nodes.follow()
+            with nodes.patience("every broker to know what the controller has decided"):
+                await nodes.follow()
             check_enough_brokers(nodes, node_id)
             until = trio.current_time() + timeout
             if node_id in nodes.cluster.running:

@@ -116,7 +116,10 @@ class ControlledNodes:
 
     def change_members(self, members: Iterable[Member]) -> None:
         """Have these nodes from now on: see `Cluster.set_members`. Raises StartupError."""
+        before = dict(self.cluster.nodes)
         self.cluster.set_members(members)
+        for node_id in before.keys() - self.cluster.nodes.keys():
+            self.recording.detach(before[node_id].dispatcher)
         node_ids = [member.node_id for member in self.cluster.members]
         self.changing = {node_id: self.changing.get(node_id) or trio.Lock() for node_id in node_ids}
         self.kept_out -= {each for each in self.kept_out if each[2] not in self.changing}
@@ -150,7 +153,10 @@ class ControlledNodes:
     async def _start_one(self, node_id: int) -> None:
         async with self.changing_one(node_id):
             if node_id not in self.cluster.running:
+                before = self.cluster.nodes.get(node_id)
                 node = await self.cluster.start(node_id)
+                if before is not None:  # it would be kept with all its parts
+                    self.recording.detach(before.dispatcher)
                 if self.records:
                     self.record(node)
                 self._keep_out(node)
@@ -184,11 +190,12 @@ class ControlledNodes:
 
     async def _end_all(self, *, killed: bool) -> None:
         if not killed:
-            for node_id in self.cluster.running:
+            for node_id in list(self.cluster.running):
                 self.cluster.nodes[node_id].kept = True
             await self.cluster.stop()
         for node_id in list(self.cluster.running):
-            await self.cluster.kill(node_id)
+            if node_id in self.cluster.running:  # a `kill_node` does not wait
+                await self.cluster.kill(node_id)
 
     def record(self, node: Node) -> None:
         """Record the requests of clients that come to a node."""

@@ -78,8 +78,7 @@ def token_endpoint(of: Given, options: Mapping[str, str], jaas_setting: str) -> 
     url, name = of.text(TOKEN_URL), of.given_name(TOKEN_URL)
     if not url:
         raise SettingsError(f"{name} has to be set for OAUTHBEARER with OAuthBearerLoginCallbackHandler", name)
-    if not url.startswith(("https://", "http://", "file:/")):
-        raise SettingsError(f"{name}={shortened(url)} does not begin with https://, http:// or file:/", name)
+    _check_url(url, name)
     credentials = {
         option: of.text(name) or options.get(option, "").strip()
         for name, option in (
@@ -103,6 +102,26 @@ def token_endpoint(of: Given, options: Mapping[str, str], jaas_setting: str) -> 
     )
     _check_endpoint(endpoint, name)
     return endpoint
+
+
+def _check_url(url: str, name: str) -> None:
+    """Raises SettingsError."""
+    try:
+        parts = urlsplit(url)
+        has_user = parts.username is not None or parts.password is not None
+        is_valid = parts.port is None or bool(parts.hostname)
+    except ValueError:  # its port, or an address in brackets
+        has_user, is_valid = False, False
+    if has_user:
+        raise SettingsError(
+            f"{name} has a user name or a password before the host: write them in "
+            "sasl.oauthbearer.client.credentials.client.id and sasl.oauthbearer.client.credentials.client.secret",
+            name,
+        )
+    if not is_valid or not url.isprintable():
+        raise SettingsError(f"{name}={shortened(url)} is no URL", name)
+    if not url.startswith(("https://", "http://", "file:/")):
+        raise SettingsError(f"{name}={shortened(url)} does not begin with https://, http:// or file:/", name)
 
 
 def _check_endpoint(endpoint: TokenEndpoint, name: str) -> None:

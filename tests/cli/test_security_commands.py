@@ -213,10 +213,14 @@ def test_tokens_come_from_a_provider_or_a_file(run: Kafkapy, tmp_path: Path) -> 
             (listed(provider.token_url, ""), "sasl.oauthbearer.client.credentials.client.secret has to be set"),
             (listed(f"file:{tmp_path}/nothing", "s3cret"), "cannot be read"),
             (listed("ftp://provider", "s3cret"), "does not begin with https://"),
+            (listed("http://provider:port/token", "s3cret"), "is no URL"),
+            (listed("http://[::1/token", "s3cret"), "is no URL"),
+            (listed("http://shop:s3cret@provider/token", "s3cret"), "has a user name or a password before the host"),
         ):
             assert refused.exit_code == 1
             assert refused.err.count("\n") == 1
             assert told in refused.err
+            assert "s3cret" not in refused.err
 
 
 def test_the_log_says_why_scram_is_refused_and_the_client_does_not_know(run: Kafkapy, tmp_path: Path) -> None:

@@ -14,13 +14,13 @@ import trio
 from kafkapy.cli.ready import Announcement
 from kafkapy.cluster import CHANGED_MEMBERS_FILE, Cluster, members_of
 from kafkapy.control.clocks import NodeClocks
-from kafkapy.control.members import kill_node, list_nodes, start_node
+from kafkapy.control.members import cut_link, heal_link, kill_node, list_nodes, restart_node, start_node
 from kafkapy.control.membership import add_node, remove_node
 from kafkapy.control.nodes import ControlledNodes
 from kafkapy.control.records import produce, read_records
 from kafkapy.control.state import reset
 from kafkapy.control.topics import create_topic, describe_topic
-from kafkapy.control.values import NewRecord
+from kafkapy.control.values import NewRecord, NotYet
 from kafkapy.errors import StartupError
 from kafkapy.faults import FaultEngine
 from kafkapy.recording import Recording
@@ -93,27 +93,39 @@ async def test_a_node_that_was_removed_is_not_started_again(tmp_path: Path, caps
 
 
 @trio_test
-async def test_more_nodes_than_before_are_refused_where_one_was_added(tmp_path: Path) -> None:
+async def test_other_numbers_of_nodes_are_refused_where_one_was_added(tmp_path: Path) -> None:
     async with started(tmp_path) as nodes:
         await add_node(nodes)
     expected = (
-        f"{tmp_path} is of a cluster of the nodes 1, 2, 3, and brokers were added while it ran (node.id 4): start it "
-        "with the same numbers of nodes and controllers as before, and these brokers start, too"
+        f"{tmp_path} is of a cluster of the nodes 1, 2, 3, and while it ran brokers were added (4) and removed (none): "
+        "start it with the same numbers of nodes and controllers as before, and these changes hold"
     )
-    with pytest.raises(StartupError) as refused:
-        async with started(tmp_path, 4):
-            pass
-    assert str(refused.value) == expected
+    for others in (1, 3, 4):
+        with pytest.raises(StartupError) as refused:
+            async with started(tmp_path, others):
+                pass
+        assert str(refused.value) == expected
 
 
-WRONG_NODES = (4, {"node_id": "4", "rack": None}, {"node_id": True, "rack": None}, {"node_id": 4, "rack": 5})
+WRONG_NODES = (
+    4,
+    {"node_id": "4", "rack": None},
+    {"node_id": True, "rack": None},
+    *({"node_id": 4, "rack": rack} for rack in (5, "", "two\nlines", "\ud800")),
+)
 
 
-def changes_with(added: object) -> bytes:
-    return json.dumps({"started_with": [1], "added": [added], "removed": []}).encode()
+def changes_with(*added: object, removed: tuple[int, ...] = ()) -> bytes:
+    return json.dumps({"started_with": [1, 2, 3], "added": added, "removed": removed}).encode()
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"[" * 100_000, b"\xff", *map(changes_with, WRONG_NODES)])
+NODE_4 = {"node_id": 4, "rack": None}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b"{}", b"[" * 100_000, b"\xff", *map(changes_with, WRONG_NODES), changes_with(NODE_4, NODE_4)],
+)
 def test_a_damaged_list_of_changes_is_said_in_one_line(content: bytes, tmp_path: Path) -> None:
     (tmp_path / CHANGED_MEMBERS_FILE).write_bytes(content)
 
@@ -125,6 +137,53 @@ def test_a_damaged_list_of_changes_is_said_in_one_line(content: bytes, tmp_path:
         trio.run(start)
     assert f"{tmp_path / CHANGED_MEMBERS_FILE} does not say which nodes were added" in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (changes_with(removed=(3,)), "removes one that is a controller"),
+        (changes_with(removed=(7,)), "removes one that is a controller or that there is not"),
+        (changes_with({"node_id": 2, "rack": None}), "adds a node that there is"),
+        (changes_with(removed=(1, 2)), "removes every broker"),
+    ],
+)
+def test_changes_that_cannot_have_been_are_refused(content: bytes, told: str, tmp_path: Path) -> None:
+    (tmp_path / CHANGED_MEMBERS_FILE).write_bytes(content)
+
+    async def start() -> None:
+        async with started(tmp_path):
+            pass
+
+    with pytest.raises(StartupError, match=told):
+        trio.run(start)
+
+
+@trio_test
+async def test_a_node_that_is_gone_is_not_kept_by_the_recording(tmp_path: Path) -> None:
+    async with started(tmp_path) as nodes:
+        for node in nodes.running():
+            nodes.record(node)
+        for _ in range(3):
+            await remove_node(nodes, await add_node(nodes))
+            await restart_node(nodes, 1)
+        assert len(nodes.recording._taps) == 3
+
+
+@trio_test
+async def test_a_broker_that_hears_of_nothing_hinders_no_removal_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with started(tmp_path, 1, None, ("a",)) as nodes:
+        cut, leaving = await add_node(nodes), await add_node(nodes)
+        await cut_link(nodes, cut, 1)
+        await create_topic(nodes, "orders", 1, 1)
+        monkeypatch.setattr("kafkapy.control.nodes.ANSWER_SECONDS", 0.5)
+        with pytest.raises(NotYet, match="every broker to know"):
+            await remove_node(nodes, leaving)
+        monkeypatch.undo()
+        await heal_link(nodes, cut, 1)
+        await remove_node(nodes, leaving)
 
 
 @trio_test

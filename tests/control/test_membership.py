@@ -8,6 +8,7 @@ import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -233,15 +234,19 @@ def test_the_awaited_face_of_a_process_hears_of_its_brokers() -> None:
     asyncio.run(run())
 
 
+def free_neighbours() -> int:
+    """A port that is free, as the next one is."""
+    while True:
+        with socket.create_server(("localhost", 0)) as found, suppress(OSError):
+            port: int = found.getsockname()[1]
+            with socket.create_server(("localhost", port + 1)):
+                return port
+
+
 def test_ports_of_added_brokers_follow_the_first_ones() -> None:
-    with socket.create_server(("localhost", 0)) as found:
-        port = found.getsockname()[1]
+    port = free_neighbours()
     with Kafka(port=port, control=True) as kafka:
-        try:
-            taken = socket.create_server(("localhost", port + 1))
-        except OSError:
-            pytest.skip("the next port is taken")
-        with taken:
+        with socket.create_server(("localhost", port + 1)):
             with pytest.raises(StartupError, match=f":{port + 1}"):
                 kafka.add_node()
             with pytest.raises(urllib.error.HTTPError) as refused:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from kafkapy.security.sasl import node_tokens
 from kafkapy.security.sasl.node_tokens import NodeToken, NodeTokens, fetched, parsed, refresh_time
 from kafkapy.settings.token_endpoint import TokenEndpoint, TokenRefresh
 from kafkapy_wire.sasl.client import LoginFailed, unsecured_token
 
 if TYPE_CHECKING:
+    from http.client import HTTPResponse
     from pathlib import Path
 
 ENDPOINT = TokenEndpoint("http://127.0.0.1:1/token", "node", "s3cret", "", 5.0, (), "sasl.jaas.config")
@@ -162,6 +165,48 @@ def test_answers_that_are_no_token(
     with pytest.raises(LoginFailed, match=told) as caught:
         NodeTokens(ENDPOINT._replace(url=url), REFRESH, lambda: 0.0).token()
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (b"nonsense\r\n\r\n", "what it answers is no HTTP"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "what it answers is no HTTP"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000 + b"\r\n\r\n", "what it answers is no HTTP"),
+        (b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"a"', "Unterminated|Expecting|no HTTP"),
+    ],
+)
+def test_answers_that_are_no_http(answer: bytes, told: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.sendall(answer)
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(1 << 16):  # what is left unread would reset the connection
+                    pass
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/token"
+        with pytest.raises(LoginFailed, match=told) as caught:
+            NodeTokens(ENDPOINT._replace(url=url), REFRESH, lambda: 0.0).token()
+        thread.join()
+    assert "\n" not in str(caught.value)
+
+
+def test_an_answer_has_a_time_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However small the pieces are in which it comes."""
+    seconds = iter(range(1_000))
+    monkeypatch.setattr("kafkapy.security.sasl.node_tokens.time.monotonic", lambda: float(next(seconds)))
+
+    class Slow:
+        def read1(self, _size: int) -> bytes:
+            return b"{"
+
+    with pytest.raises(TimeoutError, match="was not complete within 5 s"):
+        node_tokens._read(cast("HTTPResponse", Slow()), 5.0)
 
 
 @pytest.fixture

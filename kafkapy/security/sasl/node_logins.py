@@ -98,7 +98,7 @@ def _kerberos_client() -> type[KerberosClient]:
     """Raises SettingsError."""
     try:
         from kafkapy.security.sasl.kerberos_login import KerberosClient
-    except ImportError:
+    except (ImportError, OSError):  # the system's Kerberos libraries are not found
         raise SettingsError(
             f"GSSAPI between nodes needs the package gssapi: {how_to_install('kerberos')}",
             "sasl.mechanism.inter.broker.protocol",

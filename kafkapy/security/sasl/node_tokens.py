@@ -9,9 +9,11 @@ sasl.login.refresh.window.factor of its life, and sasl.login.refresh.buffer.seco
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import logging
 import random
+import ssl
 import threading
 import time
 import urllib.error
@@ -24,7 +26,6 @@ from kafkapy.log_lines import shown
 from kafkapy_wire.sasl.client import LoginFailed
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable
 
     from kafkapy.settings.token_endpoint import TokenEndpoint, TokenRefresh
@@ -33,6 +34,9 @@ logger = logging.getLogger("kafkapy.peers")
 
 TOKEN_BYTES_MAX: Final = 1024 * 1024
 PARTS: Final = 3
+UNUSABLE: Final = (OSError, ValueError, ArithmeticError, RecursionError, http.client.HTTPException)
+"""What an answer may come to, whatever is in it."""
+READ_BYTES: Final = 1 << 16
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 BEARER_GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _REDIRECTED = "it redirects to another URL, which would be told the secret: write that URL"
@@ -75,14 +79,14 @@ class NodeTokens:
             if now >= self._retry_at:
                 try:
                     token = self._renewed()
-                except (OSError, ValueError, RecursionError) as error:
+                except UNUSABLE as error:
                     self._note_failure(error, token)
             if token is None or self._now() >= token.expires_at:
                 raise LoginFailed(self._failure)
             return token.text
 
     def _renewed(self) -> NodeToken:
-        """Raises OSError, ValueError, RecursionError."""
+        """Raises one of UNUSABLE."""
         now = self._now()
         token = self._token = parsed(self._fetch(self.endpoint), now)
         if now >= token.expires_at:
@@ -138,7 +142,7 @@ def parsed(token: str, now: float) -> NodeToken:
 
 
 def fetched(endpoint: TokenEndpoint) -> str:
-    """Raises OSError, ValueError. Blocks."""
+    """Raises one of UNUSABLE. Blocks: the endpoint has its time for the connection, and again for its answer."""
     if endpoint.file is not None:
         with Path(endpoint.file).open("rb") as file:
             return str(file.read(TOKEN_BYTES_MAX), "utf-8", "replace").strip()
@@ -157,13 +161,24 @@ def fetched(endpoint: TokenEndpoint) -> str:
     if urlsplit(endpoint.url).scheme == "https":
         handlers.append(urllib.request.HTTPSHandler(context=_tls_of(endpoint)))
     with urllib.request.build_opener(*handlers).open(request, timeout=endpoint.timeout_seconds) as response:
-        content = response.read(TOKEN_BYTES_MAX)
+        content = _read(response, endpoint.timeout_seconds)
     answer = json.loads(content)
     for name in ("access_token", "id_token"):
         token = answer.get(name) if isinstance(answer, dict) else None
         if isinstance(token, str) and token.strip():
             return token.strip()
     raise ValueError("its answer has no access_token")
+
+
+def _read(response: http.client.HTTPResponse, seconds: float) -> bytes:
+    """Raises OSError: it takes longer than so many seconds. A time-out of the socket is one of each read only."""
+    content = bytearray()
+    ends = time.monotonic() + seconds
+    while len(content) < TOKEN_BYTES_MAX and (piece := response.read1(READ_BYTES)):
+        content += piece
+        if time.monotonic() > ends:
+            raise TimeoutError(f"its answer was not complete within {seconds:g} s")
+    return bytes(content[:TOKEN_BYTES_MAX])
 
 
 def _asked(endpoint: TokenEndpoint) -> tuple[dict[str, str], dict[str, str]]:
@@ -201,10 +216,14 @@ def _tls_of(endpoint: TokenEndpoint) -> ssl.SSLContext | None:
 def _explained(error: Exception) -> str:
     if isinstance(error, urllib.error.HTTPError):
         with error:
-            told = f"it answers {error.code} {error.reason}"
+            told = f"it answers {error.code} {shown(str(error.reason))}"
         if error.code in (400, 401, 403):
             return f"{told}: correct sasl.oauthbearer.client.credentials.client.id and its secret, or the assertion"
         return told
     if isinstance(error, urllib.error.URLError):
+        if isinstance(error.reason, ssl.SSLCertVerificationError):
+            return f"{error.reason}: give its authority as ssl.truststore.* among the options of the login module"
         return f"it cannot be reached ({error.reason})"
+    if isinstance(error, http.client.HTTPException):
+        return f"what it answers is no HTTP ({shown(str(error)) or type(error).__name__})"
     return str(error)
