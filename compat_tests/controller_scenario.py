@@ -101,10 +101,15 @@ class Script:
         self.steps: list[tuple[str, Plain, list[Plain]]] = []
         """(what was asked, the answer, the records that it has left)"""
         deadline = time.monotonic() + START_SECONDS
-        while self.known().has_controllers and CONTROLLER_ID not in self.known().controllers:
+        while not self._has_begun(self.known()):
             assert time.monotonic() < deadline, "the controller has not registered itself"
             time.sleep(0.01)
         self._seen = len(logged_records(self._log))
+
+    @staticmethod
+    def _has_begun(known: LoggedMetadata) -> bool:
+        """Whether the log has the records of the start, the registration of the controller last."""
+        return known.level > 0 and (CONTROLLER_ID in known.controllers or not known.has_controllers)
 
     def close(self) -> None:
         self._connection.close()

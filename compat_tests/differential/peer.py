@@ -25,7 +25,7 @@ from kafkapy_wire.messages.request_header import RequestHeader
 from kafkapy_wire.messages.response_header import ResponseHeader
 
 M = TypeVar("M", bound=Message)
-ANSWER_TIMEOUT_SECONDS = 20.0
+ANSWER_TIMEOUT_SECONDS = 60.0  # Apache Kafka asks for the state of a share group that has none for up to 18
 LATEST_TIMESTAMP = -1
 CLIENT_ID = "differential"
 
