@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from compat_tests.deadlines import eventually
 from kafkapy.testing import Kafka
 
 confluent_kafka = pytest.importorskip("confluent_kafka")
@@ -34,13 +34,6 @@ def three_nodes() -> Iterator[Kafka]:
     }
     with Kafka(nodes=3, racks=("a", "b", "c"), settings=settings) as kafka:
         yield kafka
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    end = time.monotonic() + SOON
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def brokers_seen(kafka: Kafka) -> dict[int, str]:
@@ -95,7 +88,7 @@ def producing(kafka: Kafka, partitions: int) -> Iterator[list[tuple[int, bytes]]
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        until(lambda: bool(acknowledged))
+        eventually(lambda: bool(acknowledged), "a record is acknowledged")
         yield acknowledged
     finally:
         done.set()
@@ -116,7 +109,7 @@ def test_an_added_broker_leads_and_leaves_under_a_producer(kafka_cluster: Kafka)
         before = len(acknowledged)
         kafka_cluster.remove_node(4)
         after = len(acknowledged)
-        until(lambda: len(acknowledged) > after)
+        eventually(lambda: len(acknowledged) > after, "another record is acknowledged")
         assert after > before
     assert list(brokers_seen(kafka_cluster)) == [1, 2, 3]
     assert [set(each) for each in replicas_of(kafka_cluster, "orders")] == [{1, 2, 3}] * 8
@@ -131,12 +124,18 @@ def test_an_added_broker_is_killed_and_comes_back(kafka_cluster: Kafka) -> None:
     [partition] = [number for number, each in enumerate(replicas_of(kafka_cluster, "orders")) if each[0] == node]
     with producing(kafka_cluster, 4) as acknowledged:
         kafka_cluster.kill_node(node)
-        until(lambda: kafka_cluster.topic("orders").partitions[partition].leader not in (node, None, -1))
+        itself_or_nobody = (node, None, -1)
+        eventually(
+            lambda: kafka_cluster.topic("orders").partitions[partition].leader not in itself_or_nobody,
+            "another broker leads",
+        )
         kafka_cluster.start_node(node)
-        until(lambda: all(node in each.isr for each in kafka_cluster.topic("orders").partitions))
+        eventually(
+            lambda: all(node in each.isr for each in kafka_cluster.topic("orders").partitions), "the broker is in sync"
+        )
         kafka_cluster.move_leader("orders", partition, node)
         before = sum(number == partition for number, _ in acknowledged)
-        until(lambda: sum(number == partition for number, _ in acknowledged) > before)
+        eventually(lambda: sum(number == partition for number, _ in acknowledged) > before, "its leader acknowledges")
     stored = [(record.partition, record.value) for record in kafka_cluster.records("orders")]
     assert sorted(stored) == sorted(acknowledged)
 
@@ -164,6 +163,6 @@ def test_clock_faults_links_and_recording_hold_for_an_added_broker(kafka_cluster
     send(kafka_cluster, partition, b"c")  # returns when the ISR has shrunk
     assert follower not in kafka_cluster.topic("orders").partitions[partition].isr
     kafka_cluster.heal_link(node, follower)
-    until(lambda: follower in kafka_cluster.topic("orders").partitions[partition].isr)
+    eventually(lambda: follower in kafka_cluster.topic("orders").partitions[partition].isr, "the follower is in sync")
     kafka_cluster.set_rack(node, "a")
     assert racks_seen(kafka_cluster)[node] == "a"

@@ -6,11 +6,12 @@ import asyncio
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from compat_tests.deadlines import eventually
 from kafkapy.testing import AsyncKafka, Kafka, KafkaStopped
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
@@ -32,13 +33,6 @@ def three_nodes() -> Iterator[Kafka]:
     }
     with Kafka(nodes=3, racks=("a", "b", "c"), settings=settings) as kafka:
         yield kafka
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    end = time.monotonic() + SOON
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def isr_of(kafka: Kafka) -> set[int]:
@@ -123,7 +117,7 @@ def test_a_paused_leader_is_replaced_after_its_session(kafka_cluster: Kafka) -> 
     assert kafka_cluster.topic("orders").partitions[0].leader != leader
     assert isr_of(kafka_cluster) == {1, 2, 3} - {leader}
     kafka_cluster.resume_node(leader)
-    until(lambda: isr_of(kafka_cluster) == {1, 2, 3})
+    eventually(lambda: isr_of(kafka_cluster) == {1, 2, 3}, "all are in sync")
     assert [record.value for record in kafka_cluster.records("orders")] == [b"first", b"second"]
 
 
@@ -134,7 +128,7 @@ def test_a_paused_controller_is_replaced(kafka_cluster: Kafka) -> None:
     client = admin.AdminClient({"bootstrap.servers": kafka_cluster.bootstrap_servers, "socket.timeout.ms": 1_000})
     assert "orders" in client.list_topics(timeout=SOON).topics
     kafka_cluster.resume_node(active)
-    until(lambda: sum(node.is_active_controller for node in kafka_cluster.nodes()) == 1)
+    eventually(lambda: sum(node.is_active_controller for node in kafka_cluster.nodes()) == 1, "there is one controller")
 
 
 def test_paused_nodes_are_killed_but_not_stopped_in_order(kafka_cluster: Kafka) -> None:
@@ -269,9 +263,9 @@ def test_a_follower_stays_out_of_the_isr_until_it_may_join(kafka_cluster: Kafka)
     other = next(each for each in (1, 2, 3) if each not in (leader, follower))
     kafka_cluster.move_leader("orders", 0, other)  # its new leader leaves it out, too
     kafka_cluster.restart_node(other)
-    until(lambda: isr_of(kafka_cluster) == {1, 2, 3} - {follower})
+    eventually(lambda: isr_of(kafka_cluster) == {1, 2, 3} - {follower}, "the follower is out of sync")
     kafka_cluster.expand_isr("orders", 0, follower)
-    until(lambda: isr_of(kafka_cluster) == {1, 2, 3})
+    eventually(lambda: isr_of(kafka_cluster) == {1, 2, 3}, "all are in sync again")
     producer.produce("orders", b"taken", on_delivery=lambda error, _: errors.append(error))
     assert producer.flush(SOON) == 0
     assert errors[1:] == [None]

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 DEFAULT_MECHANISM = "GSSAPI"
 JAAS = "sasl.jaas.config"
-TOKEN_URL = "sasl.oauthbearer.token.endpoint.url"
-SERVICE_NAME = "sasl.kerberos.service.name"
 NUMBER_MAX = float(1 << 31)
 
 
@@ -43,9 +41,12 @@ def login_of(settings: Mapping[str, str]) -> Login | None:
         raise ClientError(f"{JAAS} is not valid: {error}") from None
     except ValueError as error:
         raise ClientError(f"sasl.mechanism: {error}") from None
-    if isinstance(exchange, BearerClient) and TOKEN_URL in settings:
-        token = _tokens(module, settings)
-        return Login(mechanism, lambda _: BearerClient(token))
+    if isinstance(exchange, BearerClient):
+        from kafkapy.settings.token_endpoint import TOKEN_URL
+
+        if TOKEN_URL in settings:
+            token = _tokens(module, settings)
+            return Login(mechanism, lambda _: BearerClient(token))
     return Login(mechanism, lambda _: client_exchange(mechanism, module, time.time))
 
 
@@ -104,7 +105,7 @@ def _kerberos(module: LoginModule, settings: Mapping[str, str]) -> Callable[[str
     """By the key of a keytab, or the tickets of `kinit`. Raises ClientError, ValueError."""
     from kafkapy.settings.errors import SettingsError
     from kafkapy.settings.node_login import KerberosLogin
-    from kafkapy.settings.sasl import kerberos_service
+    from kafkapy.settings.sasl import SERVICE_NAME, kerberos_service
 
     try:
         from kafkapy.security.sasl.kerberos_login import KerberosClient

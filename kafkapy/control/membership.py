@@ -75,9 +75,8 @@ async def remove_node(nodes: ControlledNodes, node_id: int, timeout: float = ANS
                 await nodes.cluster.stop(node_id)
             with nodes.patience(f"every broker to know that node {node_id} is gone"):
                 await _unregister(nodes, node_id)
-            await move_replicas_away(
-                nodes, node_id, until
-            )  # of a topic that was made while it stopped, or of a dead one
+            # Of a topic that was made while it stopped, or of a dead one.
+            await move_replicas_away(nodes, node_id, until)
             for node in nodes.running():
                 for address in nodes.cluster.addresses(node_id):
                     node.peers.heal(*address)
