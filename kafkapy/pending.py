@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 import trio
 
 from kafkapy.errors import CloseConnection, without_frames
-from kafkapy.turns import Turn
+from kafkapy.turns import Turn, drained
 from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
@@ -249,7 +249,7 @@ async def all_in_turns(ask: Callable[[A], Pending[T]], items: Iterable[A]) -> li
         if turn.is_over:
             await turn.share()
     answers = []
-    for pending in pendings:
+    for pending in drained(pendings):
         answers.append(pending.result() if pending.settled else await pending.wait())
         if turn.is_over:
             await turn.share()

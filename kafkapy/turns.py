@@ -140,6 +140,23 @@ async def each_in_turns(do: Callable[[T], R], items: Iterable[T]) -> list[R]:
     return results
 
 
+def has_more_than(count_max: int, counts: Iterable[int]) -> bool:
+    """Whether the counts are more than `count_max` together. No more of them are asked for than needed to know."""
+    total = 0
+    for count in counts:
+        total += count
+        if total > count_max:
+            return True
+    return False
+
+
+def drained(items: list[T]) -> Iterator[T]:
+    """The items in order, taken out of the list: many of them are freed one by one, not all in one go in the end."""
+    items.reverse()
+    while items:
+        yield items.pop()
+
+
 async def unique_in_turns(items: Iterable[T]) -> list[T]:
     """The items without duplicates, in the order of their first occurrence."""
     turn = Turn()

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import trio
 
-from kafkapy.long_messages import ELEMENTS_MAX, decoded, encoded
+from kafkapy.long_messages import ELEMENTS_MAX, decoded, encoded, free_in_turns, has_many_entries
 from kafkapy_wire.codec import encode
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest
+from kafkapy_wire.messages.metadata import MetadataRequest, MetadataRequestTopic
+from kafkapy_wire.messages.offset_fetch import (
+    OffsetFetchResponse,
+    OffsetFetchResponseGroup,
+    OffsetFetchResponsePartitions,
+    OffsetFetchResponseTopics,
+)
 
 VERSION = 5
 
@@ -56,3 +65,47 @@ def test_what_is_too_long_or_longer_than_its_message_is_malformed(count: int) ->
             await decoded(DeleteTopicsRequest, memoryview(data), 0, VERSION)
 
     trio.run(play)
+
+
+class Name(str):
+    """Tells when it is freed."""
+
+    __slots__ = ()
+    freed = 0
+
+    def __del__(self) -> None:
+        Name.freed += 1
+
+
+@pytest.mark.parametrize("is_nested", [False, True])
+def test_the_entries_of_a_long_message_are_freed_in_turns(is_nested: bool) -> None:
+    count = 50_000
+
+    def message() -> MetadataRequest | DeleteTopicsRequest:
+        names: list[str] = [Name(number) for number in range(count)]
+        if is_nested:
+            return MetadataRequest(topics=[MetadataRequestTopic(name=name) for name in names])
+        return DeleteTopicsRequest(topic_names=names)
+
+    async def play() -> None:
+        freed = [0]
+        free_in_turns(message())
+        while freed[-1] < count:
+            await trio.lowlevel.checkpoint()
+            freed.append(Name.freed)
+        assert max(after - before for before, after in pairwise(freed)) < count / 2, "a turn frees some of them"
+
+    Name.freed = 0
+    trio.run(play)
+
+
+@pytest.mark.parametrize("level", ["groups", "topics", "partitions"])
+def test_many_entries_are_seen_at_every_level(level: str) -> None:
+    def response(count: int) -> OffsetFetchResponse:
+        counts = {"groups": 1, "topics": 1, "partitions": 1, level: count}
+        partitions = [OffsetFetchResponsePartitions()] * counts["partitions"]
+        topics = [OffsetFetchResponseTopics(partitions=partitions)] * counts["topics"]
+        return OffsetFetchResponse(groups=[OffsetFetchResponseGroup(topics=topics)] * counts["groups"])
+
+    assert not has_many_entries(response(50))
+    assert has_many_entries(response(5_000))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from time import perf_counter
 
 import trio
@@ -9,7 +10,7 @@ import trio.testing
 
 from kafkapy.bugs import Bugs
 from kafkapy.clock import ManualClock
-from kafkapy.turns import TURN_SECONDS, Turn
+from kafkapy.turns import TURN_SECONDS, Turn, drained, has_more_than
 
 TASKS = 5
 TURNS = 4
@@ -132,3 +133,25 @@ def test_a_bug_in_a_call_in_turn_is_reported_and_the_others_are_called() -> None
         assert len(bugs.kept) == 1
 
     trio.run(main)
+
+
+def test_drained_items_are_let_go_one_by_one() -> None:
+    items = [[number] for number in range(5)]
+    left = []
+    for number, item in enumerate(drained(items)):
+        assert item == [number]
+        left.append(len(items))
+    assert left == [4, 3, 2, 1, 0]
+
+
+def test_no_more_counts_are_asked_for_than_needed() -> None:
+    asked = []
+
+    def counts() -> Iterator[int]:
+        for count in (1, 2, 3, 4):
+            asked.append(count)
+            yield count
+
+    assert has_more_than(5, counts())
+    assert asked == [1, 2, 3]
+    assert not has_more_than(10, counts())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from enum import IntEnum
 from typing import NamedTuple
@@ -171,8 +171,8 @@ class QuotaFilter(NamedTuple):
         )
 
 
-def quota_filter(components: Sequence[tuple[str, int, str | None]], *, strict: bool) -> QuotaFilter:
-    """From (entity type, match type, match).
+def quota_filter(components: Iterable[tuple[str, int, str | None]], *, strict: bool) -> QuotaFilter:
+    """From (entity type, match type, match). Of many only the first few are read: one of them is refused.
 
     Raises KafkaError: INVALID_REQUEST; UNSUPPORTED_VERSION, an entity type that is not known.
     """

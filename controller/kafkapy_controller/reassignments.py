@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kafkapy_controller.decision import Decision
+from kafkapy_controller.decision import Decision, Steps
 from kafkapy_controller.image import MetadataImage, PartitionImage, TopicImage
 from kafkapy_controller.metadata_records import MetadataRecord
 from kafkapy_controller.partition_changes import Election, PartitionChanges, TopicRules, is_reassigned
@@ -124,28 +124,31 @@ def _reverted(name: str, index: int, partition: PartitionImage, rules: TopicRule
 
 def reassignments_under_way(
     image: MetadataImage, asked: Iterable[ListPartitionReassignmentsTopics] | None
-) -> ListPartitionReassignmentsResponse:
+) -> Steps[ListPartitionReassignmentsResponse]:
     """The reassignments of these partitions, or of all (None). Partitions that do not exist are left out."""
     wanted: Iterable[tuple[str, Iterable[int]]]
     if asked is None:
-        wanted = [(topic.name, range(len(topic.partitions))) for topic in image.topics.values()]
+        wanted = ((topic.name, range(len(topic.partitions))) for topic in list(image.topics.values()))
     else:
-        wanted = [(topic.name, topic.partition_indexes) for topic in asked]
+        wanted = ((topic.name, topic.partition_indexes) for topic in asked)
     response = ListPartitionReassignmentsResponse(error_message=None)
     for name, indexes in wanted:
+        yield
         topic = image.topics.get(name)
         if topic is None:
             continue
-        under_way = [
-            OngoingPartitionReassignment(
-                partition_index=index,
-                replicas=list(partition.replicas),
-                adding_replicas=list(partition.adding_replicas),
-                removing_replicas=list(partition.removing_replicas),
-            )
-            for index in indexes
-            if 0 <= index < len(topic.partitions) and is_reassigned(partition := topic.partitions[index])
-        ]
+        under_way = []
+        for index in indexes:
+            yield
+            if 0 <= index < len(topic.partitions) and is_reassigned(partition := topic.partitions[index]):
+                under_way.append(
+                    OngoingPartitionReassignment(
+                        partition_index=index,
+                        replicas=list(partition.replicas),
+                        adding_replicas=list(partition.adding_replicas),
+                        removing_replicas=list(partition.removing_replicas),
+                    )
+                )
         if under_way:
             response.topics.append(OngoingTopicReassignment(name=name, partitions=under_way))
     return response

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -93,8 +92,12 @@ def describe_credentials(image: MetadataImage, users: Sequence[str]) -> Steps[li
     for (user, mechanism), record in image.scram_credentials.items():
         by_user.setdefault(user, []).append((mechanism, record.iterations))
         yield
+    counts: dict[str, int] = {} if users else dict.fromkeys(by_user, 1)
+    for user in users:
+        counts[user] = counts.get(user, 0) + 1
+        yield
     described = []
-    for user, count in (Counter(users) if users else dict.fromkeys(by_user, 1)).items():
+    for user, count in counts.items():
         error = None
         if count > 1:
             error = KafkaError(

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.transaction.transaction import EPOCH_BUMP_VERSION, ProducerIdAndEpoch
 from kafkapy.pending import Pending, all_of, attempt, settled
-from kafkapy.turns import Turn, each_in_turns
+from kafkapy.turns import Turn, each_in_turns, has_more_than
 from kafkapy_controller.topic_names import INTERNAL_TOPICS
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.add_partitions_to_txn import (
@@ -40,7 +40,7 @@ from kafkapy_wire.messages.add_partitions_to_txn import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterator
 
     from kafkapy.context import RequestContext
     from kafkapy.coordinators.transaction.transaction import TopicPartition
@@ -55,15 +55,15 @@ def handle(
     request: AddPartitionsToTxnRequest, context: RequestContext
 ) -> Pending[AddPartitionsToTxnResponse] | Coroutine[object, object, AddPartitionsToTxnResponse]:
     transactions = _transactions(request, context)
-    if len(transactions) > ADDED_AT_ONCE_MAX or _partition_count(transactions) > ADDED_AT_ONCE_MAX:
+    if len(transactions) > ADDED_AT_ONCE_MAX or has_more_than(ADDED_AT_ONCE_MAX, _counts(transactions)):
         return _add_in_turns(transactions, context)
     added = all_of([_add(transaction, context) for transaction in transactions])
     return added.map(lambda results: _response(transactions, results, context))
 
 
-def _partition_count(transactions: list[AddPartitionsToTxnTransaction]) -> int:
-    """Partitions and topics in all transactions of the request."""
-    return sum([1 + len(topic.partitions) for transaction in transactions for topic in transaction.topics])
+def _counts(transactions: list[AddPartitionsToTxnTransaction]) -> Iterator[int]:
+    """Of each topic in each transaction of the request, and its partitions."""
+    return (1 + len(topic.partitions) for transaction in transactions for topic in transaction.topics)
 
 
 def _transactions(request: AddPartitionsToTxnRequest, context: RequestContext) -> list[AddPartitionsToTxnTransaction]:

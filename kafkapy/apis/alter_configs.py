@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from kafkapy.metadata.altering import OPERATIONS_MAX, ResourceChange, alter_configs, refused_at_controller
 from kafkapy.metadata.store_changes import refused_stores
 from kafkapy.settings.alter import Operation, OperationOn
-from kafkapy.turns import each_in_turns
+from kafkapy.turns import drained, each_in_turns
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.alter_configs import (
     AlterConfigsRequest,
@@ -41,7 +41,8 @@ async def handle(request: AlterConfigsRequest, context: NodeContext) -> AlterCon
         validate_only=request.validate_only,
         refused=partial(refused_stores, context.node.settings.now, context.node.metadata.image),
     )
-    return AlterConfigsResponse(responses=await each_in_turns(lambda one: _response(*one), altered + refused))
+    altered += refused
+    return AlterConfigsResponse(responses=await each_in_turns(lambda one: _response(*one), drained(altered)))
 
 
 def _change(resource: AlterConfigsResource) -> ResourceChange:

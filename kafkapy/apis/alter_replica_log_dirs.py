@@ -41,6 +41,7 @@ async def handle(request: AlterReplicaLogDirsRequest, context: RequestContext) -
                 wanted[topic.name, index] = directory.path
                 await turn.share()
             await turn.share()
+        await turn.share()
     topics: dict[str, AlterReplicaLogDirTopicResult] = {}
     for (name, index), path in wanted.items():
         result = AlterReplicaLogDirPartitionResult(partition_index=index)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.turns import each_in_turns
+from kafkapy.turns import drained, each_in_turns
 from kafkapy_controller.scram_credentials import decide_alter_credentials
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.alter_user_scram_credentials import (
@@ -41,7 +41,7 @@ async def handle(
         lambda image: decide_alter_credentials(image, request.deletions, request.upsertions)
     )
     if len(request.deletions) + len(request.upsertions) > ANSWERED_AT_ONCE_MAX:
-        return AlterUserScramCredentialsResponse(results=await each_in_turns(_result, await results.wait()))
+        return AlterUserScramCredentialsResponse(results=await each_in_turns(_result, drained(await results.wait())))
     return results.map(_response)
 
 

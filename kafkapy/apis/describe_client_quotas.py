@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 async def handle(request: DescribeClientQuotasRequest, context: RequestContext) -> DescribeClientQuotasResponse:
-    components = [(each.entity_type, each.match_type, each.match) for each in request.components]
+    components = ((each.entity_type, each.match_type, each.match) for each in request.components)
     wanted = quota_filter(components, strict=request.strict)
     found = await to_the_end(quotas_of(context.broker.metadata.image, wanted))
     entries = await each_in_turns(lambda one: _entry(*one), found)

@@ -86,7 +86,8 @@ async def _describe(
         raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR, UNKNOWN_TEXT)  # as Apache Kafka
     found = await offsets.describe(group.group_id, [*places]) if places else {}
     topics: dict[Uuid, DescribeShareGroupOffsetsResponseTopic] = {}
-    for (topic_id, index), progress in found.items():
+    for topic_id, index in places:
+        progress = found.pop((topic_id, index))
         await turn.share()
         if topic_id not in topics:
             name = image.topics_by_id[topic_id].name

@@ -75,7 +75,9 @@ def error_response(
 
 async def _names(request: wire.DescribeTopicPartitionsRequest, image: MetadataImage) -> Iterator[str]:
     """The topics from the cursor on. Raises KafkaError INVALID_REQUEST: the cursor does not fit the request."""
-    names = set(await each_in_turns(lambda topic: topic.name, request.topics)) or set(image.topics)
+    names: set[str] = set()
+    await each_in_turns(names.add, (topic.name for topic in request.topics))
+    names = names or set(image.topics)
     cursor = request.cursor
     if cursor is None:
         return await sorted_in_turns(names)

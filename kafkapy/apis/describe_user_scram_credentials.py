@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.turns import each_in_turns, to_the_end
+from kafkapy.turns import drained, each_in_turns, to_the_end
 from kafkapy_controller.scram_credentials import DescribedUser, describe_credentials
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.describe_user_scram_credentials import (
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 async def handle(
     request: DescribeUserScramCredentialsRequest, context: NodeContext
 ) -> DescribeUserScramCredentialsResponse:
-    users = [user.name for user in request.users or ()]
+    users = await each_in_turns(lambda user: user.name, request.users or ())
     described = await to_the_end(describe_credentials(context.node.metadata.image, users))
-    return DescribeUserScramCredentialsResponse(results=await each_in_turns(_result, described))
+    return DescribeUserScramCredentialsResponse(results=await each_in_turns(_result, drained(described)))
 
 
 def _result(described: DescribedUser) -> DescribeUserScramCredentialsResult:

@@ -34,7 +34,7 @@ from kafkapy.errors import without_frames
 from kafkapy.metadata.altering import OPERATIONS_MAX, TWICE, ResourceChange, alter_configs, refused_at_controller
 from kafkapy.metadata.store_changes import refused_stores
 from kafkapy.settings.alter import OperationOn
-from kafkapy.turns import Turn, each_in_turns
+from kafkapy.turns import Turn, drained, each_in_turns
 from kafkapy_controller.image import ConfigResourceType
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.incremental_alter_configs import (
@@ -67,15 +67,22 @@ async def _altered(
     request: IncrementalAlterConfigsRequest, context: NodeContext, alter: Alter
 ) -> IncrementalAlterConfigsResponse:
     """Levels of loggers are changed here, whatever `alter` does with the rest."""
-    loggers = [resource for resource in request.resources if resource.resource_type == ConfigResourceType.BROKER_LOGGER]
+    turn = Turn()
+    often: Counter[str] = Counter()
+    loggers, rest = [], []
+    for resource in request.resources:
+        if resource.resource_type == ConfigResourceType.BROKER_LOGGER:
+            often[resource.resource_name] += 1
+            loggers.append(resource)
+        else:
+            rest.append(resource)
+        if turn.is_over:
+            await turn.share()
     if not loggers:
         return await alter(request, context)
-    rest = [resource for resource in request.resources if resource.resource_type != ConfigResourceType.BROKER_LOGGER]
-    often = Counter(resource.resource_name for resource in loggers)
     if context.is_asked_as_controller:
         often.clear()
     response = IncrementalAlterConfigsResponse()
-    turn = Turn()
     for resource in loggers:
         response.responses.append(_alter_loggers(resource, context, often, validate_only=request.validate_only))
         if turn.is_over:
@@ -114,9 +121,8 @@ async def _alter(request: IncrementalAlterConfigsRequest, context: NodeContext) 
         validate_only=request.validate_only,
         refused=partial(refused_stores, context.node.settings.now, context.node.metadata.image),
     )
-    return IncrementalAlterConfigsResponse(
-        responses=await each_in_turns(lambda one: _response(*one), altered + refused)
-    )
+    altered += refused
+    return IncrementalAlterConfigsResponse(responses=await each_in_turns(lambda one: _response(*one), drained(altered)))
 
 
 def _change(resource: AlterConfigsResource) -> ResourceChange:

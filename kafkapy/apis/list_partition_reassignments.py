@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.turns import to_the_end
 from kafkapy_controller.reassignments import reassignments_under_way
 
 if TYPE_CHECKING:
@@ -17,5 +18,7 @@ if TYPE_CHECKING:
     )
 
 
-def handle(request: ListPartitionReassignmentsRequest, context: NodeContext) -> ListPartitionReassignmentsResponse:
-    return reassignments_under_way(context.node.metadata.image, request.topics)
+async def handle(
+    request: ListPartitionReassignmentsRequest, context: NodeContext
+) -> ListPartitionReassignmentsResponse:
+    return await to_the_end(reassignments_under_way(context.node.metadata.image, request.topics))

@@ -33,9 +33,7 @@ STATUSES = {status.text: status for status in TransactionStatus}
 
 async def handle(request: ListTransactionsRequest, context: RequestContext) -> ListTransactionsResponse:
     filters = await unique_in_turns(request.state_filters)
-    statuses = None
-    if filters:
-        statuses = frozenset(STATUSES[name] for name in filters if name in STATUSES)
+    statuses = frozenset(STATUSES[name] for name in STATUSES.keys() & filters) if filters else None
     transactions = await context.broker.transactions.list(
         statuses,
         frozenset(request.producer_id_filters),
@@ -43,7 +41,7 @@ async def handle(request: ListTransactionsRequest, context: RequestContext) -> L
         _matcher(request.transactional_id_pattern),
     )
     return ListTransactionsResponse(
-        unknown_state_filters=[name for name in filters if name not in STATUSES],
+        unknown_state_filters=await each_in_turns(str, (name for name in filters if name not in STATUSES)),
         transaction_states=await each_in_turns(_state, transactions),
     )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from kafkapy.coordinators.share import SharePartitionKey
 from kafkapy.pending import Pending, all_in_turns, all_of, attempt
-from kafkapy.turns import each_in_turns, to_the_end
+from kafkapy.turns import each_in_turns, has_more_than, to_the_end
 from kafkapy_controller.decision import at_once
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
@@ -80,7 +80,7 @@ def answer_partitions(
         return respond(topics)
 
     is_asked = request.group_id and (takes_empty_topics or all(topic.partitions for topic in request.topics))
-    if not is_asked or sum([len(topic.partitions) for topic in request.topics]) <= ANSWERED_AT_ONCE_MAX:
+    if not is_asked or not has_more_than(ANSWERED_AT_ONCE_MAX, (1 + len(each.partitions) for each in request.topics)):
         few = list(wanted_partitions()) if is_asked else []
         return all_of([ask_one(each) for each in few]).map(lambda answers: at_once(collect(few, answers)))
 

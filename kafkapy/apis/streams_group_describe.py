@@ -38,14 +38,16 @@ def handle(
 ) -> Pending[StreamsGroupDescribeResponse] | Coroutine[object, object, StreamsGroupDescribeResponse]:
     context.broker.groups.streams.refuse_unless_served()
 
+    def as_asked(group: DescribedGroup) -> DescribedGroup:
+        if group.error_code == ErrorCode.NONE:
+            if request.include_authorized_operations:
+                group.authorized_operations = GROUP_OPERATIONS
+            if request.include_topology_description:
+                group.topology_description_status = NO_TOPOLOGY_DESCRIPTION
+        return group
+
     def answer(groups: list[DescribedGroup]) -> StreamsGroupDescribeResponse:
-        for group in groups:
-            if group.error_code == ErrorCode.NONE:
-                if request.include_authorized_operations:
-                    group.authorized_operations = GROUP_OPERATIONS
-                if request.include_topology_description:
-                    group.topology_description_status = NO_TOPOLOGY_DESCRIPTION
-        return StreamsGroupDescribeResponse(groups=groups)
+        return StreamsGroupDescribeResponse(groups=list(map(as_asked, groups)))
 
     streams = context.broker.groups.streams
     if len(request.group_ids) <= ANSWERED_AT_ONCE_MAX and not any(map(streams.is_large, request.group_ids)):
@@ -56,11 +58,12 @@ def handle(
         groups = []
         for group_id in await unique_in_turns(request.group_ids):
             if streams.is_large(group_id):
-                groups.append(await _describe_in_turns(group_id, context))
+                group = await _describe_in_turns(group_id, context)
             else:
-                groups.append(await _describe(group_id, context).wait())
+                group = await _describe(group_id, context).wait()
+            groups.append(as_asked(group))
             await turn.share()
-        return answer(groups)
+        return StreamsGroupDescribeResponse(groups=groups)
 
     return answer_in_turns()
 

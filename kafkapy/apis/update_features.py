@@ -13,21 +13,49 @@ have said to the present leader that it supports that, which it does a few secon
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from kafkapy.turns import Turn
+from kafkapy_controller.features import SUPPORTED_FEATURES
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.update_features import UpdateFeaturesRequest, UpdateFeaturesResponse
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from kafkapy.context import NodeContext
     from kafkapy.pending import Pending
     from kafkapy_wire.errors import KafkaError
+    from kafkapy_wire.messages.update_features import FeatureUpdateKey
 
+UPDATES_AT_ONCE_MAX: Final = 100
 FAILED = "The update failed for all features since the following feature had an error: "
 
 
-def handle(request: UpdateFeaturesRequest, context: NodeContext) -> Pending[UpdateFeaturesResponse]:
+def handle(
+    request: UpdateFeaturesRequest, context: NodeContext
+) -> Pending[UpdateFeaturesResponse] | Coroutine[object, object, Pending[UpdateFeaturesResponse]]:
+    if len(request.feature_updates) > UPDATES_AT_ONCE_MAX:
+        return _refuse_many(request, context)
     return context.node.controller.update_features(request)
+
+
+async def _refuse_many(request: UpdateFeaturesRequest, context: NodeContext) -> Pending[UpdateFeaturesResponse]:
+    """There are fewer features: up to the first unknown one decides, or each feature's last update."""
+    turn = Turn()
+    decisive: dict[str, FeatureUpdateKey] = {}
+    for update in request.feature_updates:
+        decisive[update.feature] = update
+        if update.feature not in SUPPORTED_FEATURES:
+            break
+        await turn.share()
+    return context.node.controller.update_features(
+        UpdateFeaturesRequest(
+            timeout_ms=request.timeout_ms,
+            feature_updates=list(decisive.values()),
+            validate_only=request.validate_only,
+        )
+    )
 
 
 def error_response(_request: UpdateFeaturesRequest, error: KafkaError) -> UpdateFeaturesResponse:

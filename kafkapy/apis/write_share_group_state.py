@@ -18,9 +18,13 @@ Differs: Apache Kafka stores a state batch that ends before it begins, after whi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from kafkapy.apis.share_state_requests import answer_partitions
+from kafkapy.coordinators.share.share_state import ShareStateUpdate
+from kafkapy.coordinators.share.state_batches import StateBatch
+from kafkapy.pending import Pending
+from kafkapy.turns import each_in_turns, has_more_than
 from kafkapy_wire.messages.write_share_group_state import (
     PartitionData,
     PartitionResult,
@@ -28,32 +32,54 @@ from kafkapy_wire.messages.write_share_group_state import (
     WriteShareGroupStateResponse,
     WriteStateResult,
 )
+from kafkapy_wire.messages.write_share_group_state import (
+    StateBatch as StateBatchData,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from kafkapy.context import RequestContext
     from kafkapy.coordinators.share import SharePartitionKey
-    from kafkapy.pending import Pending
     from kafkapy_wire.errors import ErrorCode, KafkaError
     from kafkapy_wire.uuid import Uuid
+
+    Later: TypeAlias = Coroutine[object, object, WriteShareGroupStateResponse]
+
+BATCHES_AT_ONCE_MAX: Final = 1_000
 
 
 def handle(
     request: WriteShareGroupStateRequest, context: RequestContext
-) -> Pending[WriteShareGroupStateResponse] | Coroutine[object, object, WriteShareGroupStateResponse]:
-    # With the first such request only: a node without share groups does not need them.
-    from kafkapy.coordinators.share.share_state import ShareStateUpdate
-    from kafkapy.coordinators.share.state_batches import StateBatch
+) -> Pending[WriteShareGroupStateResponse] | Later:
+    partitions = (partition for topic in request.topics for partition in topic.partitions)
+    if has_more_than(BATCHES_AT_ONCE_MAX, (len(each.state_batches) for each in partitions)):
+        return _write_many(request, context)
+    return _write(request, context, lambda wanted: tuple(map(_batch, wanted.state_batches)))
 
+
+async def _write_many(request: WriteShareGroupStateRequest, context: RequestContext) -> WriteShareGroupStateResponse:
+    by_partition = {}
+    for topic in request.topics:
+        for partition in topic.partitions:
+            by_partition[id(partition)] = await each_in_turns(_batch, partition.state_batches)
+    answer = _write(request, context, lambda wanted: tuple(by_partition.pop(id(wanted))))
+    return await (answer.wait() if isinstance(answer, Pending) else answer)
+
+
+def _batch(batch: StateBatchData) -> StateBatch:
+    return StateBatch(batch.first_offset, batch.last_offset, batch.delivery_state, batch.delivery_count)
+
+
+def _write(
+    request: WriteShareGroupStateRequest,
+    context: RequestContext,
+    batches_of: Callable[[PartitionData], tuple[StateBatch, ...]],
+) -> Pending[WriteShareGroupStateResponse] | Later:
     coordinator = context.broker.share_coordinator
 
     def write(key: SharePartitionKey, wanted: PartitionData) -> Pending[PartitionResult]:
-        batches = tuple(
-            StateBatch(each.first_offset, each.last_offset, each.delivery_state, each.delivery_count)
-            for each in wanted.state_batches
-        )
-        update = ShareStateUpdate(wanted.start_offset, wanted.delivery_complete_count, batches)
+        update = ShareStateUpdate(wanted.start_offset, wanted.delivery_complete_count, batches_of(wanted))
         written = coordinator.write(key, update, state_epoch=wanted.state_epoch, leader_epoch=wanted.leader_epoch)
         return written.map(lambda _: PartitionResult(partition=key.partition))
 

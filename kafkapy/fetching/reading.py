@@ -174,7 +174,10 @@ class Reading:
                 elif turn.is_over:
                     return False
         if self._unknown:
-            self.results.extend(sorted(self._unknown.items(), key=_id_is_known))
+            others: list[tuple[FetchKey, PartitionData]] = []
+            for found in self._unknown.items():
+                (self.results if found[1].error_code == ErrorCode.UNKNOWN_TOPIC_ID else others).append(found)
+            self.results += others
         return True
 
     # -- while the fetch waits
@@ -376,10 +379,6 @@ def _available(piece: FileSlice, room: int, end_offset: int) -> int:
     So an answer does not wait for more when the next batch does not fit into it.
     """
     return piece.length if piece.next_offset >= end_offset else max(piece.length, room)
-
-
-def _id_is_known(unknown: tuple[FetchKey, PartitionData]) -> bool:
-    return unknown[1].error_code != ErrorCode.UNKNOWN_TOPIC_ID
 
 
 def divergence_of(partition: Partition, wanted: FetchedPartition) -> EpochEndOffset | None:

@@ -8,6 +8,7 @@ APPEND sees the newest value of a list, and a topic that is being deleted does n
 from __future__ import annotations
 
 from collections import Counter
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 from kafkapy.errors import without_frames
@@ -27,7 +28,7 @@ from kafkapy.settings.alter import (
 from kafkapy.settings.catalog import Definition, broker_definition, broker_definitions, topic_definitions
 from kafkapy.settings.client_metrics import check_client_metrics
 from kafkapy.settings.errors import shortened
-from kafkapy.turns import Turn
+from kafkapy.turns import Turn, drained
 from kafkapy_controller.configs import config_records
 from kafkapy_controller.decision import Decision
 from kafkapy_controller.features import ELR_FEATURE
@@ -133,8 +134,8 @@ async def alter_configs(
         if turn.is_over:
             await turn.share()
     errors: list[KafkaError | None] = []
-    for start in range(0, len(asked), RESOURCES_AT_ONCE_MAX):
-        piece = asked[start : start + RESOURCES_AT_ONCE_MAX]
+    changes = drained(asked)
+    while piece := list(islice(changes, RESOURCES_AT_ONCE_MAX)):
         found = [await refused(change) if often[change.resource_type, change.name] == 1 else TWICE for change in piece]
         left = [change for change, error in zip(piece, found, strict=True) if error is None]
         answers = iter(await controller.alter_configs(left, validate_only=validate_only).wait() if left else ())

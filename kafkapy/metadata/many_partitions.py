@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from kafkapy.metadata.deadlines import check_deadline
 from kafkapy.metadata.in_batches import decide_in_turns
-from kafkapy.turns import Turn, each_in_turns
+from kafkapy.turns import Turn, drained, each_in_turns
 from kafkapy_controller.elections import decide_elect_leaders
 from kafkapy_controller.reassignments import decide_alter_reassignments
 from kafkapy_wire.errors import ErrorCode, KafkaError
@@ -80,7 +80,7 @@ async def elect_leaders(controller: Decider, request: ElectLeadersRequest) -> El
 
     turn = Turn()
     results = await each_in_turns(lambda each: ReplicaElectionResult(topic=each.topic), wanted)
-    for piece, answer in await decide_in_turns(pieces(each.partitions for each in wanted), decide):
+    for piece, answer in drained(await decide_in_turns(pieces(each.partitions for each in wanted), decide)):
         for position, (place, indexes) in enumerate(piece):
             if isinstance(answer, KafkaError):
                 found = [
@@ -116,7 +116,7 @@ async def alter_partition_reassignments(
 
     turn = Turn()
     responses = await each_in_turns(lambda each: ReassignableTopicResponse(name=each.name), wanted)
-    for piece, answer in await decide_in_turns(pieces(each.partitions for each in wanted), decide):
+    for piece, answer in drained(await decide_in_turns(pieces(each.partitions for each in wanted), decide)):
         for position, (place, some) in enumerate(piece):
             if isinstance(answer, KafkaError):
                 responses[place].partitions += [

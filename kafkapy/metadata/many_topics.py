@@ -69,8 +69,9 @@ async def create_topics(
     controller: Decider, request: CreateTopicsRequest, charge: Charge | None = None
 ) -> CreateTopicsResponse:
     """Raises KafkaError REQUEST_TIMED_OUT, as do the other functions here."""
-    names = [topic.name for topic in request.topics]
-    check_deadline_of_topics(request.timeout_ms, [name for name in names if name != CLUSTER_METADATA_TOPIC])
+    names = await each_in_turns(lambda topic: topic.name, request.topics)
+    others = (name for name in names if name != CLUSTER_METADATA_TOPIC)
+    check_deadline_of_topics(request.timeout_ms, await each_in_turns(str, others))
     creation = controller.topic_creation()
     record_count = sum(await each_in_turns(lambda topic: record_count_max(topic, creation), request.topics))
     if record_count <= RECORDS_PER_BATCH:
@@ -134,8 +135,9 @@ async def delete_topics(
     controller: Decider, request: DeleteTopicsRequest, charge: Charge | None = None
 ) -> DeleteTopicsResponse:
     wanted = request.topics + await each_in_turns(lambda name: DeleteTopicState(name=name), request.topic_names)
-    named = [(state.name, state.topic_id) for state in wanted if (state.name is None) != (state.topic_id == ZERO_UUID)]
-    check_deadline_of_topics(request.timeout_ms, named)
+    named = (state for state in wanted if (state.name is None) != (state.topic_id == ZERO_UUID))
+    asked = await each_in_turns(lambda state: (state.name, state.topic_id), named)
+    check_deadline_of_topics(request.timeout_ms, asked)
     image = controller.image
 
     def topic_of(state: DeleteTopicState) -> TopicImage | None:

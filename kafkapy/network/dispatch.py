@@ -19,6 +19,7 @@ from kafkapy.long_messages import (
     AT_ONCE_BYTES_MAX,
     ELEMENTS_MAX,
     EncodedAnswer,
+    free_in_turns,
     has_many_entries,
     within_turn,
 )
@@ -345,18 +346,19 @@ class Unfinished:
             dispatcher.append_encoded(encoded, version, self._context, outbox)
             return True
         self._encoded = encoded
-        self.waits_for = _encode(encoding)
+        self.waits_for = _encode(encoding, response)
         return False
 
 
-async def _encode(encoding: Generator[None, None, bool]) -> None:
+async def _encode(encoding: Generator[None, None, bool], response: Message) -> None:
     await to_the_end(encoding)
+    free_in_turns(response)
 
 
 class LargeRequest(Unfinished):
-    """A request that is being decoded in turns; afterwards it is handled like any other."""
+    """A request that is being decoded in turns; afterwards it is handled like any other, and freed in turns."""
 
-    __slots__ = ("_handled",)
+    __slots__ = ("_decoded", "_handled")
 
     def __init__(
         self,
@@ -367,9 +369,19 @@ class LargeRequest(Unfinished):
     ) -> None:
         super().__init__(dispatcher, version, context, None, _decode(decoding), holds_frame=True)
         self.is_large = True
+        self._decoded: Message | None = None
         self._handled: Unfinished | None = None
 
     def go_on(self, value: Answer, outbox: Outbox, error: Exception | None = None) -> bool:
+        is_over = True
+        try:
+            is_over = self._go_on(value, outbox, error)
+        finally:
+            if is_over:
+                self._free()
+        return is_over
+
+    def _go_on(self, value: Answer, outbox: Outbox, error: Exception | None) -> bool:
         handled = self._handled
         if handled is not None:
             is_answered = handled.go_on(value, outbox, error)
@@ -377,6 +389,7 @@ class LargeRequest(Unfinished):
             if error is not None:
                 raise error
             assert value is not None
+            self._decoded = value
             self._handled = handled = self._dispatcher._handle_large(value, self._version, self._context, outbox)
             is_answered = handled is None
         if handled is not None:
@@ -386,6 +399,12 @@ class LargeRequest(Unfinished):
     def abandoned(self) -> None:
         if self._handled is not None:
             self._handled.abandoned()
+        self._free()
+
+    def _free(self) -> None:
+        request, self._decoded = self._decoded, None
+        if request is not None:
+            free_in_turns(request)
 
 
 async def _decode(decoding: Generator[None, None, tuple[Message, int]]) -> Message:

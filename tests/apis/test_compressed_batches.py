@@ -72,7 +72,7 @@ def test_a_batch_of_many_records_leaves_others_their_turns(
             with watching() as watch:
                 response = await client.ask(produce_request(topic, records), ProduceResponse, 12)
                 await trio.lowlevel.checkpoint()
-            assert watch.longest_seconds < HOLD_SECONDS_MAX, watch
+            assert watch.quiet_seconds < HOLD_SECONDS_MAX, watch
             assert codes_of(response) == {code}
             (answer,) = response.responses[0].partition_responses
             assert len(answer.record_errors) == (RECORD_ERRORS_MAX if code else 0)
@@ -95,7 +95,7 @@ def test_ten_in_one_request_and_ten_pipelined(codec: Compression, tmp_path: Path
                 await pipeline(node, other, [records, small] * 5)
                 assert codes_of(await client.receive(ProduceResponse)) == {0}
                 await trio.lowlevel.checkpoint()
-            assert watch.longest_seconds < HOLD_SECONDS_MAX, watch
+            assert watch.quiet_seconds < HOLD_SECONDS_MAX, watch
             assert await client.offset(COMPACTED, -1, 9) == 4_000
             assert await client.offset(TOPIC, -1) == 5 * (MANY // 4 + 4_000)
 
@@ -131,7 +131,7 @@ def test_one_record_that_decompresses_to_a_hundred_megabytes(codec: Compression,
             with watching() as watch:
                 answer = await client.produce_batch(TOPIC, records)
                 await trio.lowlevel.checkpoint()
-            assert watch.longest_seconds < HOLD_SECONDS_MAX, watch
+            assert watch.quiet_seconds < HOLD_SECONDS_MAX, watch
             assert answer.error_code == ErrorCode.NONE
 
     run()
@@ -156,7 +156,7 @@ async def test_a_look_up_by_time_leaves_others_their_turns(tmp_path: Path) -> No
         with watching() as watch:
             found = await list_offsets(client, NOW_MS + 2_000)
             await trio.lowlevel.checkpoint()
-        assert watch.longest_seconds < HOLD_SECONDS_MAX, watch
+        assert watch.quiet_seconds < HOLD_SECONDS_MAX, watch
         assert (found.offset, found.timestamp) == (MANY, NOW_MS + 3_000)
 
 

@@ -96,14 +96,14 @@ async def test_describing_all_topics_and_one_broker_many_times(tmp_path: Path) -
         await describe_configs(client, 1, resource_type=BROKER, name="1")
         with watching() as watch:
             assert await describe_configs(client, MANY, resource_type=BROKER, name="1") == 1
-        assert watch.longest_seconds < HOLD_SECONDS_MAX, watch
+        assert watch.quiet_seconds < HOLD_SECONDS_MAX, watch
         resources = [
             DescribeConfigsResource(resource_type=TOPIC, resource_name="orders", configuration_keys=[f"no.{number}"])
             for number in range(MANY)
         ]
         with watching() as watch:
             response = await client.ask(DescribeConfigsRequest(resources=resources), DescribeConfigsResponse)
-        assert watch.longest_seconds < HOLD_SECONDS_MAX, watch
+        assert watch.quiet_seconds < HOLD_SECONDS_MAX, watch
         assert len(response.results) == MANY
 
 

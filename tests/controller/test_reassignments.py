@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kafkapy_controller.decision import Decision
+from kafkapy_controller.decision import Decision, at_once
 from kafkapy_controller.image import MetadataImage, PartitionImage
 from kafkapy_controller.metadata_records import MetadataRecord, encode_metadata_record
 from kafkapy_controller.reassignments import decide_alter_reassignments, reassignments_under_way
@@ -104,7 +104,7 @@ def test_a_new_replica_is_waited_for() -> None:
     during = partition(image)
     assert (during.replicas, during.isr, during.leader) == ((2, 3, 1), (1,), 1)
     assert (during.adding_replicas, during.removing_replicas) == ((2, 3), (1,))
-    listed = reassignments_under_way(image, None).topics
+    listed = at_once(reassignments_under_way(image, None)).topics
     ((found,),) = [each.partitions for each in listed]
     assert (found.replicas, found.adding_replicas, found.removing_replicas) == ([2, 3, 1], [2, 3], [1])
 
@@ -156,7 +156,7 @@ def test_topics_and_partitions_that_do_not_exist() -> None:
         assert error_of(move(on(1), [1], name=name, index=index)) is ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
     asked = [ListPartitionReassignmentsTopics(name="b", partition_indexes=[0])]
     asked += [ListPartitionReassignmentsTopics(name="a", partition_indexes=[-1, 0, 1])]
-    assert reassignments_under_way(on(1), asked).topics == []
+    assert at_once(reassignments_under_way(on(1), asked)).topics == []
 
 
 def test_a_low_metadata_version_has_no_directories() -> None:

@@ -12,6 +12,7 @@ from kafkapy_wire.messages.streams_group_heartbeat import StreamsGroupHeartbeatR
 from tests.coordinators.event_loop import longest_pass
 from tests.coordinators.group_lab import GROUP
 from tests.coordinators.streams_lab import StreamsLab, Tasks, subtopology, told, topology
+from tests.cpu_speed import Speed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,7 @@ def no_collection_meanwhile() -> Iterator[None]:
     ("subtopology_count", "standby_count"), [(1, 0), (10, 1)], ids=["one subtopology", "ten and a standby of each task"]
 )
 async def test_no_step_takes_long(subtopology_count: int, standby_count: int) -> None:
-    longest = 0.0
+    speed, longest = Speed(), 0.0
     lab = StreamsLab(group_streams_num_standby_replicas=standby_count)
     async with lab.running():
         names = [f"{number}" for number in range(subtopology_count)]
@@ -63,6 +64,7 @@ async def test_no_step_takes_long(subtopology_count: int, standby_count: int) ->
         for _ in range(4):
             for member in MEMBERS:
                 step(member)
+            longest = max(longest, await longest_pass(lab.assigned))  # with standbys by a worker thread
         started = time.thread_time()
         described = lab.described()
         longest = max(longest, time.thread_time() - started)
@@ -70,12 +72,13 @@ async def test_no_step_takes_long(subtopology_count: int, standby_count: int) ->
     assert described.group_state == "Stable"
     assert sum(len(indexes) for tasks in active.values() for indexes in tasks.values()) == TASKS
     assert sum(len(indexes) for tasks in standby.values() for indexes in tasks.values()) == TASKS * standby_count
-    assert longest < LONGEST_STEP
+    assert speed.quiet(longest) < LONGEST_STEP
 
 
 async def test_a_very_large_group_is_assigned_and_described_in_pieces() -> None:
     """By a worker thread, and in turns: what is measured are the passes of the event loop."""
     lab = StreamsLab(group_streams_assignment_interval_ms=1000)
+    speed = Speed()
     async with lab.running():
         lab.topic("in", 20_000)
         lab.topic("log", 20_000)
@@ -100,7 +103,7 @@ async def test_a_very_large_group_is_assigned_and_described_in_pieces() -> None:
 
         assert lab.groups.streams.is_large(GROUP)
         longest = max(longest, await longest_pass(describe))
-    assert longest < LONGEST_STEP
+    assert speed.quiet(longest) < LONGEST_STEP
 
 
 async def test_a_very_large_group_is_assigned_first_when_its_members_were_waited_for() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kafkapy.coordinators.group.assignors.java_order import member_order
 from kafkapy.coordinators.group.assignors.sticky_tasks import (
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("kafkapy.groups")
 
+TASK_COST: Final = 2
+"""To assign a task, active or standby, takes as long as this many partitions of a consumer group."""
+
 
 class NextTarget(NamedTuple):
     """A `NextTarget`: the group's members as they will be, and what they were to have so far."""
@@ -44,7 +47,8 @@ class NextTarget(NamedTuple):
 
     @property
     def is_large(self) -> bool:
-        return len(self.members) + self.configured.task_count * (1 + self.standby_count) > ASSIGNED_AT_ONCE_MAX
+        replica_count = self.configured.task_count * (1 + self.standby_count)
+        return len(self.members) + TASK_COST * replica_count > ASSIGNED_AT_ONCE_MAX
 
     def frozen(self) -> NextTarget:
         return self._replace(
