@@ -8,12 +8,13 @@ from collections import Counter
 
 import pytest
 
-# A shell without job control has its background programs ignore SIGINT, and `nohup` has what it starts ignore SIGHUP.
-# So would every program that a test starts.
+# A shell without job control has its background programs ignore SIGINT and SIGQUIT, and `nohup` has what it starts
+# ignore SIGHUP. So would every program that a test starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+for number in (signal.SIGQUIT, signal.SIGHUP):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 
 # Missing program -> how Debian and Ubuntu call the package that has it.
 PACKAGES = {"kcat": "kcat", "java": "default-jdk", "mvn": "maven", "go": "golang", "node": "nodejs", "npm": "npm"}

@@ -20,7 +20,7 @@ import psutil
 from benchmarks import installation, kfake_program
 from benchmarks.raw_client import Address, ask_api_versions
 from compat_tests.apache_kafka import BROKER, CLUSTER_ID, KAFKA_VERSION, STORAGE, jar_directory, require_tool
-from compat_tests.cluster.properties import free_ports
+from compat_tests.ports import free_ports
 
 START_TIMEOUT_SECONDS = 90.0
 STOP_TIMEOUT_SECONDS = 60.0  # Apache Kafka may need half of it for 5,000 partitions

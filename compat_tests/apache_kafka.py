@@ -16,7 +16,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from types import TracebackType
 from typing import Self
 
 from compat_tests.orphans import dying_with_us
+from compat_tests.ports import free_port
 
 KAFKA_VERSION = "4.4.0"
 CLUSTER_ID = "5L6g3nShT-eMCtK--X86sw"  # what Apache Kafka's own image uses when it is given none
@@ -267,14 +267,6 @@ class JavaTools:
             printed.append(line)
         self._errors.seek(0)
         raise AssertionError(f"{main_class} {arguments}: the JVM ended\n{''.join(printed)}{self._errors.read()}")
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class ApacheKafka:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from compat_tests.apache_kafka import MissingTool
+from compat_tests.ports import free_port
 from compat_tests.tools import skip_or_fail
 
 REALM = "KAFKAPY.TEST"
@@ -45,9 +46,7 @@ def running_realm(directory: Path, *, service_ticket_seconds: int = 0) -> Iterat
     if find_spec("gssapi") is None:
         skip_or_fail(MissingTool("gssapi (apt-get install libkrb5-dev, and the extra kerberos)"))
     server, admin, database = tool("krb5kdc"), tool("kadmin.local"), tool("kdb5_util")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     (directory / "krb5.conf").write_text(
         f"""
 [libdefaults]

@@ -20,11 +20,12 @@ from typing import Any, Self
 
 from compat_tests.apache_kafka import CLUSTER_ID
 from compat_tests.cluster.node_process import KAFKAPY, STOP_SECONDS_MAX, NodeProcess
-from compat_tests.cluster.properties import SETTINGS, NodePlace, free_ports, server_properties
+from compat_tests.cluster.properties import SETTINGS, NodePlace, server_properties
 from compat_tests.deadlines import eventually as eventually_within
 from compat_tests.differential.peer import Connection, ConnectionClosed, api_key_of
 from compat_tests.kafka_series import KafkaSeries
 from compat_tests.kafkapy_process import TRACEBACK, kafkapy_command
+from compat_tests.ports import free_ports
 from kafkapy_wire.api_keys import API_VERSIONS
 from kafkapy_wire.message import Message
 from kafkapy_wire.messages.describe_quorum import (

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from compat_tests.apache_kafka import CLUSTER_ID, ApacheKafka, free_port
+from compat_tests.apache_kafka import CLUSTER_ID, ApacheKafka
 from compat_tests.command_line import ClusterCommand
 from compat_tests.deadlines import eventually
+from compat_tests.ports import free_port
 
 pytestmark = pytest.mark.usefixtures("java")
 

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from compat_tests.apache_kafka import CLUSTER_ID, ApacheKafka, free_port, jar_directory
+from compat_tests.apache_kafka import CLUSTER_ID, ApacheKafka, jar_directory
 from compat_tests.controller_scenario import CONTROLLER_ID, SESSION_MS, Script, play, script
 from compat_tests.kafkapy_process import KafkapyProcess, kafkapy_command
+from compat_tests.ports import free_port
 from compat_tests.tools import need
 
 LEVELS = ("3.5-IV2", "4.0-IV3", "4.4-IV2")

@@ -13,7 +13,8 @@ from struct import Struct
 
 import pytest
 
-from compat_tests.apache_kafka import ApacheKafka, free_port
+from compat_tests.apache_kafka import ApacheKafka
+from compat_tests.ports import free_port
 from kafkapy.testing import Kafka
 from kafkapy_wire.api_keys import ApiKey, request_header_version, response_class, response_header_version
 from kafkapy_wire.codec import decode, decode_from, encode

@@ -15,7 +15,7 @@ from typing import Final
 from benchmarks.measurement import Better, Figures, LifecycleRow, Metric, Scale
 from benchmarks.peers import Broker, Launch, Peer
 from benchmarks.raw_client import Address, Connection, UnexpectedAnswer
-from compat_tests.cluster.properties import free_ports
+from compat_tests.ports import free_ports
 from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.alter_user_scram_credentials import (

@@ -16,7 +16,7 @@ from benchmarks.measurement import Better, Figures, LifecycleRow, Metric, Scale
 from benchmarks.peers import Broker, Launch, Peer
 from benchmarks.raw_client import Address, Connection, large_batch, ready_topic
 from benchmarks.rows.batches import RECORD_COUNT, VALUE_BYTES, fetch_batches, produce_batches
-from compat_tests.cluster.properties import free_ports
+from compat_tests.ports import free_ports
 
 WARM_UP_ROUNDS = 5
 HANDSHAKES = 1_000

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from compat_tests.apache_kafka import ApacheKafka, free_port, jar_directory
+from compat_tests.apache_kafka import ApacheKafka, jar_directory
 from compat_tests.broker import Broker
 from compat_tests.differential.acl_requests import filters_take_what_they_say, wrong_acls_are_refused
 from compat_tests.differential.authorization import SETTINGS, Allowed, AuthorizedPeer, comparable
@@ -28,6 +28,7 @@ from compat_tests.differential.authorization_streams_cases import STREAMS_CASES
 from compat_tests.differential.comparison import differences, report
 from compat_tests.differential.peer import Peer, api_key_of, versions_of
 from compat_tests.kafkapy_process import KafkapyProcess
+from compat_tests.ports import free_port
 from compat_tests.tools import need
 from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.codec import encode

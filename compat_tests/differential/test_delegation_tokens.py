@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from compat_tests.apache_kafka import ApacheKafka, free_port, jar_directory
+from compat_tests.apache_kafka import ApacheKafka, jar_directory
 from compat_tests.broker import Broker
 from compat_tests.differential.acl_filters import description_of
 from compat_tests.differential.acl_numbers import AclOperation, PatternType, PermissionType, ResourceType
 from compat_tests.differential.comparison import differences, report
 from compat_tests.differential.peer import Connection, Peer, api_key_of, versions_of
 from compat_tests.kafkapy_process import KafkapyProcess
+from compat_tests.ports import free_port
 from compat_tests.tools import need
 from kafkapy_wire.message import Message
 from kafkapy_wire.messages.create_acls import AclCreation, CreateAclsRequest

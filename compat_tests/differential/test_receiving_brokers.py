@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from compat_tests.apache_kafka import TELEMETRY_RECEIVER, ApacheKafka, free_port, telemetry_receiver
+from compat_tests.apache_kafka import TELEMETRY_RECEIVER, ApacheKafka, telemetry_receiver
 from compat_tests.broker import Broker
 from compat_tests.differential import scenarios
 from compat_tests.differential.comparison import differences, report
 from compat_tests.differential.peer import Peer
 from compat_tests.differential.registry import SCENARIOS
 from compat_tests.kafkapy_process import KafkapyProcess
+from compat_tests.ports import free_port
 from compat_tests.tools import need
 from kafkapy_wire.messages.api_versions import ApiVersionsRequest
 

@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 import pytest
 
-from compat_tests.apache_kafka import ApacheKafka, free_port, jar_directory
+from compat_tests.apache_kafka import ApacheKafka, jar_directory
 from compat_tests.kafkapy_process import KafkapyProcess, kafkapy_command
+from compat_tests.ports import free_port
 from compat_tests.tools import need
 
 SECONDS = 20

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from compat_tests.apache_kafka import MissingTool, free_port, require_tool
+from compat_tests.apache_kafka import MissingTool, require_tool
 from compat_tests.deadlines import eventually
 from compat_tests.image.docker_image import KAFKA_TAG, NAME, ROOT, Container, docker
 from compat_tests.image.test_security import send_and_read as log_in_send_and_read
 from compat_tests.image.test_settings import VALUES, send_and_read
+from compat_tests.ports import free_port
 from compat_tests.tools import need
 
 kafka_admin = pytest.importorskip("kafka.admin")

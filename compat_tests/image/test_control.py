@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from compat_tests.apache_kafka import free_port
 from compat_tests.image.docker_image import KAFKA_TAG, container
 from compat_tests.image.programs import PYTHONPATH, python_program, run_program
+from compat_tests.ports import free_port
 from compat_tests.tools import need
 
 kafka = pytest.importorskip("kafka")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from compat_tests.apache_kafka import free_port
 from compat_tests.deadlines import PATIENCE_SECONDS, eventually
 from compat_tests.image.docker_image import Container, container, network
+from compat_tests.ports import free_port
 
 confluent_kafka = pytest.importorskip("confluent_kafka")
 kafka = pytest.importorskip("kafka")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from compat_tests.apache_kafka import free_port
 from compat_tests.image.docker_image import Container, container, network, volume
+from compat_tests.ports import free_port
 
 kafka = pytest.importorskip("kafka")
 kafka_admin = pytest.importorskip("kafka.admin")

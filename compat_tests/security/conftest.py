@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from compat_tests.apache_kafka import ApacheKafka, free_port, jar_directory
+from compat_tests.apache_kafka import ApacheKafka, jar_directory
 from compat_tests.broker import Broker
 from compat_tests.deadlines import eventually
 from compat_tests.kafkapy_process import KafkapyProcess, kafkapy_command
 from compat_tests.kerberos_realm import REALM, SERVICE, running_realm
+from compat_tests.ports import free_port
 from compat_tests.security.pairs import MECHANISMS, PASSWORD, SASL_PROTOCOLS, Credentials
 from compat_tests.tools import need
 

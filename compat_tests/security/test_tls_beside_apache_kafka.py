@@ -17,9 +17,10 @@ from typing import NamedTuple
 
 import pytest
 
-from compat_tests.apache_kafka import ApacheKafka, free_port
+from compat_tests.apache_kafka import ApacheKafka
 from compat_tests.deadlines import PATIENCE_SECONDS
 from compat_tests.kafkapy_process import KafkapyProcess
+from compat_tests.ports import free_port
 
 API_VERSIONS = bytes.fromhex("00 00 00 0a 00 12 00 00 00 00 00 01 ff ff")
 """Version 0, without a client id."""

@@ -36,12 +36,12 @@ def handle(
     request: UpdateFeaturesRequest, context: NodeContext
 ) -> Pending[UpdateFeaturesResponse] | Coroutine[object, object, Pending[UpdateFeaturesResponse]]:
     if len(request.feature_updates) > UPDATES_AT_ONCE_MAX:
-        return _refuse_many(request, context)
+        return _update_many(request, context)
     return context.node.controller.update_features(request)
 
 
-async def _refuse_many(request: UpdateFeaturesRequest, context: NodeContext) -> Pending[UpdateFeaturesResponse]:
-    """There are fewer features: up to the first unknown one decides, or each feature's last update."""
+async def _update_many(request: UpdateFeaturesRequest, context: NodeContext) -> Pending[UpdateFeaturesResponse]:
+    """There are fewer features: each one's last update decides, and the first of a feature that is not known."""
     turn = Turn()
     decisive: dict[str, FeatureUpdateKey] = {}
     for update in request.feature_updates:

@@ -163,3 +163,21 @@ def test_feature_levels_change_and_hold(tmp_path: Path, version: int) -> None:
             assert ("streams.version" in node.broker.metadata.image.features) is (version == 0)
 
     run()
+
+
+def test_of_very_many_updates_the_last_of_each_feature_counts(tmp_path: Path) -> None:
+    async def error_of(client: Client, *updates: tuple[str, int]) -> ErrorCode:
+        keys = [FeatureUpdateKey(feature=name, max_version_level=level, upgrade_type=1) for name, level in updates]
+        answer = await client.ask(UpdateFeaturesRequest(feature_updates=keys), UpdateFeaturesResponse)
+        return ErrorCode(answer.error_code)
+
+    @trio_test
+    async def run() -> None:
+        async with running_node(tmp_path) as node, connect(node) as client:
+            too_high = [("streams.version", 9)] * 200
+            assert await error_of(client, *too_high, ("streams.version", 1)) is ErrorCode.NONE
+            assert await error_of(client, *too_high) is ErrorCode.INVALID_UPDATE_VERSION
+            unknown = [(f"feature-{number}", 1) for number in range(200)]
+            assert await error_of(client, ("streams.version", 1), *unknown) is ErrorCode.INVALID_UPDATE_VERSION
+
+    run()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 import struct
 import time
 from contextlib import ExitStack
 
 import pytest
 
+from compat_tests.ports import refusing_port
 from kafkapy.client.cluster import Cluster, parse_bootstrap
 from kafkapy.client.connection import Connection
 from kafkapy.client.errors import ClientError, ConnectionLost, Refused, TryAgain, check
@@ -39,16 +39,10 @@ from tests.cli.fake_broker import FakeBroker, ScriptedServer
 from tests.descriptors import descriptors
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def test_nobody_listens(run: Kafkapy) -> None:
-    port = free_port()
     started = time.monotonic()
-    result = run("topics", "list", "-b", f"127.0.0.1:{port}", "--timeout", "0.3")
+    with refusing_port() as port:
+        result = run("topics", "list", "-b", f"127.0.0.1:{port}", "--timeout", "0.3")
     assert time.monotonic() - started < 3
     assert (result.exit_code, result.out) == (1, "")
     assert result.err == (

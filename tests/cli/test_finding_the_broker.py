@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import socket
-
 import pytest
 
+from compat_tests.ports import refusing_port
 from kafkapy.cli import main
 from kafkapy.client import patience
 from kafkapy_wire.errors import ErrorCode
@@ -79,9 +78,8 @@ def test_what_is_waited_for_is_told_within_a_second(run: Kafkapy, monkeypatch: p
     """Not on a terminal, too; whatever the broker that is down looks like from here."""
     assert TELL_AFTER_SECONDS * (1 + 1 / patience.LOOKS) < 1
     monkeypatch.setattr(patience, "TELL_AFTER_SECONDS", 0.05)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        refusing = f"127.0.0.1:{probe.getsockname()[1]}"
-    with ScriptedServer(None) as silent:
+    with refusing_port() as port, ScriptedServer(None) as silent:
+        refusing = f"127.0.0.1:{port}"
         for address, told in (
             (refusing, f"cannot connect to {refusing} (Connection refused): start a broker there with `kafkapy start`"),
             (f"127.0.0.1:{silent.port}", f"connecting to 127.0.0.1:{silent.port}, for up to 1 s"),

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from compat_tests.ports import free_port
 from kafkapy.cli import main, start
 from kafkapy.cli.ready import Announcement
 from kafkapy.cli.stop_signals import StopSignals, stop_signals
@@ -175,8 +176,7 @@ def test_only_logs_that_are_kept_are_closed_cleanly(
 def test_nobody_needs_to_read_the_two_lines(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         command("--port", str(port), "--data-dir", tmp_path), stdout=writing, stderr=subprocess.PIPE, text=True
     )
@@ -434,8 +434,7 @@ def test_the_environment_the_file_and_the_override(tmp_path: Path) -> None:
 
 def test_a_port_goes_with_a_file_and_variables(tmp_path: Path) -> None:
     """Of the first listener for clients, where it listens and what clients are told; the others stay."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        other = free.getsockname()[1]
+    other = free_port()
     file = tmp_path / "server.properties"
     file.write_text(
         f"listeners=CONTROLLER://:9093,IN://:9092,OUT://localhost:{other}\n"

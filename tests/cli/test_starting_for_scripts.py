@@ -18,6 +18,7 @@ import pytest
 import trio
 import trio.testing
 
+from compat_tests.ports import free_port
 from kafkapy.cli import main
 from kafkapy.cli.parent import Parent
 from tests.cli.ending import ending
@@ -65,9 +66,7 @@ def test_a_line_of_json_says_all_that_a_script_needs(tmp_path: Path) -> None:
 
 
 def test_a_controller_that_is_no_broker_says_where_it_listens(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     (tmp_path / "controller.properties").write_text(
         "process.roles=controller\nnode.id=3\ncontroller.listener.names=CONTROLLER\n"
         f"listeners=CONTROLLER://127.0.0.1:{port}\ncontroller.quorum.voters=3@127.0.0.1:{port}\n"

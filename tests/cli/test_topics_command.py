@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import socket
 
 import pytest
 
+from compat_tests.ports import refusing_port
 from kafkapy_wire.message import Message
 from kafkapy_wire.messages import list_offsets, metadata
 from kafkapy_wire.messages.describe_configs import (
@@ -136,9 +136,8 @@ def test_records_that_cannot_be_deleted(kafkapy: Kafkapy, topic: str) -> None:
 class LosingLeader:
     """Broker 1 leads partition 0, and broker 2 is dead and leads partition 1, until `next_leader` is elected."""
 
-    def __init__(self, next_leader: int) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as closed:
-            self.ports = {1: 0, 2: closed.getsockname()[1]}
+    def __init__(self, next_leader: int, dead_port: int) -> None:
+        self.ports = {1: 0, 2: dead_port}
         self.next_leader = next_leader
         self.asked_metadata = 0
 
@@ -190,8 +189,8 @@ class LosingLeader:
 def test_what_is_known_of_a_topic_is_shown_while_a_leader_is_dead(
     run: Kafkapy, next_leader: int, ends: list[int | None]
 ) -> None:
-    cluster = LosingLeader(next_leader)
-    with FakeBroker(cluster.answer) as broker:
+    with refusing_port() as dead_port, FakeBroker(lambda asked: cluster.answer(asked)) as broker:
+        cluster = LosingLeader(next_leader, dead_port)
         cluster.ports[1] = broker.port
         result = run("topics", "describe", "orders", "--json", "-b", f"127.0.0.1:{broker.port}", "--timeout", "2")
     assert result.exit_code == 0

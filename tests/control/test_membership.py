@@ -12,6 +12,7 @@ from contextlib import suppress
 
 import pytest
 
+from compat_tests.ports import free_port
 from kafkapy.client import reassignments
 from kafkapy.client.cluster import Cluster, parse_bootstrap
 from kafkapy.errors import StartupError
@@ -237,10 +238,9 @@ def test_the_awaited_face_of_a_process_hears_of_its_brokers() -> None:
 def free_neighbours() -> int:
     """A port that is free, as the next one is."""
     while True:
-        with socket.create_server(("localhost", 0)) as found, suppress(OSError):
-            port: int = found.getsockname()[1]
-            with socket.create_server(("localhost", port + 1)):
-                return port
+        port = free_port()
+        with suppress(OSError), socket.create_server(("localhost", port + 1)):
+            return port
 
 
 def test_ports_of_added_brokers_follow_the_first_ones() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import kafkapy.image.defaults
+from compat_tests.ports import refusing_port
 from kafkapy.image import health
 from kafkapy.image.defaults import DATA_DIRECTORY, IMAGE_VARIABLE, data_directory, default_arguments
 from kafkapy.image.launch import launch, start_arguments
@@ -128,8 +129,11 @@ def test_what_is_no_kafka_is_not_healthy(answer: bytes) -> None:
         thread.start()
         assert not health.serves("127.0.0.1", server.getsockname()[1])
         thread.join()
-        port = server.getsockname()[1]
-    assert not health.serves("127.0.0.1", port), "nobody listens there any more"
+
+
+def test_where_nobody_listens_is_no_healthy_broker() -> None:
+    with refusing_port() as port:
+        assert not health.serves("127.0.0.1", port)
 
 
 def test_the_health_check_stands_alone_and_finds_a_broker(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from compat_tests.ports import refusing_port
 from kafkapy.node import Node
 from kafkapy.recording import Exchange, Recording
 from kafkapy.recording.replay import Replayed, ReplayFailed, replay
@@ -327,7 +328,6 @@ def test_nobody_listens(tmp_path: Path) -> None:
         await client.ask(MetadataRequest(topics=[]), MetadataResponse)
 
     exchanges = record(tmp_path, session)
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        with pytest.raises(ReplayFailed, match=r"cannot connect to 127\.0\.0\.1:\d+ \(Connection refused\)"):
-            replay(exchanges, "127.0.0.1", bound.getsockname()[1])
+    refused = pytest.raises(ReplayFailed, match=r"cannot connect to 127\.0\.0\.1:\d+ \(Connection refused\)")
+    with refusing_port() as port, refused:
+        replay(exchanges, "127.0.0.1", port)

@@ -132,8 +132,10 @@ class Auditor:
             raise Violation(f"the high watermark of node {node.node_id} falls from {before} to {high_watermark}")
         if high_watermark > node.disk.end_offset:
             raise Violation(f"node {node.node_id} commits {high_watermark}, and its log ends at {node.disk.end_offset}")
+        is_first = process not in self._seen
         self._seen[process] = high_watermark
-        if quorum.is_leader:
+        began_with = quorum.snapshot.end_offset if is_first and quorum.snapshot is not None else None
+        if quorum.is_leader and high_watermark != began_with:  # a lone voter leads in its first step
             self._check_majority(node)
         mine = [entry for entry in node.disk.all_entries() if entry.end_offset <= high_watermark]
         if not mine or mine[-1].end_offset != high_watermark:

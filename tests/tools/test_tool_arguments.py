@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from compat_tests.ports import free_port
 from kafkapy.client.errors import ClientError
 from kafkapy.tools import TOOLS, main, tool_names
 from kafkapy.tools.client_entities import java_double
@@ -158,8 +159,7 @@ def test_zookeeper_is_not_missed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_port_of_zookeeper_is_listened_on_for_who_waits_for_it(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     file = tmp_path / "zookeeper.properties"
     file.write_text(f"clientPort={port}\ndataDir=/tmp/zookeeper\n")
     command = [sys.executable, "-m", "kafkapy.tools", "zookeeper-server-start", str(file)]
