@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -188,9 +189,11 @@ func (f franz) member(ctx context.Context, m membership) error {
 		}
 		fetches.EachRecord(func(r *kgo.Record) { sayValue(r.Value) })
 		if err := cl.CommitUncommittedOffsets(ctx); err != nil && ctx.Err() == nil {
-			// A commit that a rebalance overtook: the next owner reads those records again.
+			// A commit that a rebalance overtook: the next owner reads those records again. Or nobody has answered at
+			// the coordinator's address for 4 s, and franz-go gives up; the next commit has these offsets, too.
 			var known *kerr.Error
-			if !errors.As(err, &known) {
+			var refused *net.OpError
+			if !errors.As(err, &known) && !(errors.As(err, &refused) && refused.Op == "dial") {
 				return err
 			}
 		}
