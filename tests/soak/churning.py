@@ -49,8 +49,9 @@ async def short_lived_topic(world: World) -> None:
         if random.random() < 0.3 and not is_compacted:
             await _delete_records(world, client, topic, end_offset)
         if random.random() < 0.3:
-            request = offset_commit(world.fresh("passing"), topic, end_offset)
-            committed = await client.ask(request, OffsetCommitResponse, 9)
+            group_id = world.fresh("passing")
+            await client.find_coordinator(group_id)  # answered when it is loaded
+            committed = await client.ask(offset_commit(group_id, topic, end_offset), OffsetCommitResponse, 9)
             world.tally.error(KIND, committed.topics[0].partitions[0].error_code)
         await client.delete_topic(topic)
         world.tally.done["topics"] += 1
