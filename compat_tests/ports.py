@@ -11,6 +11,7 @@ import itertools
 import os
 import random
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,11 +25,12 @@ WORKERS_MAX = 16
 
 def free_port() -> int:
     """A port that nobody listens on, and that nobody else is given."""
-    return next(_ports)
+    return free_ports(1)[0]
 
 
 def free_ports(count: int) -> list[int]:
-    return list(itertools.islice(_ports, count))
+    with _taking:  # clusters are started by several threads at once
+        return list(itertools.islice(_ports, count))
 
 
 @contextmanager
@@ -59,4 +61,5 @@ def _is_free(port: int) -> bool:
         return True
 
 
+_taking = threading.Lock()
 _ports = _chosen_ports()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 import pytest
@@ -25,6 +26,12 @@ def test_a_port_that_somebody_has_is_not_given(monkeypatch: pytest.MonkeyPatch) 
     port, next_port = islice(ports._chosen_ports(), 2)
     with socket.create_server((ports.HOST, port)):
         assert next(ports._chosen_ports()) == next_port
+
+
+def test_threads_take_ports_at_once() -> None:
+    with ThreadPoolExecutor(8) as threads:
+        given = list(threads.map(ports.free_ports, [20] * 50))
+    assert len({port for some in given for port in some}) == 1_000
 
 
 def test_a_refusing_port_refuses() -> None:
