@@ -69,9 +69,8 @@ async def create_topics(
     controller: Decider, request: CreateTopicsRequest, charge: Charge | None = None
 ) -> CreateTopicsResponse:
     """Raises KafkaError REQUEST_TIMED_OUT, as do the other functions here."""
-    names = await each_in_turns(lambda topic: topic.name, request.topics)
-    others = (name for name in names if name != CLUSTER_METADATA_TOPIC)
-    check_deadline_of_topics(request.timeout_ms, await each_in_turns(str, others))
+    names = (topic.name for topic in request.topics if topic.name != CLUSTER_METADATA_TOPIC)
+    check_deadline_of_topics(request.timeout_ms, await each_in_turns(str, names))
     creation = controller.topic_creation()
     record_count = sum(await each_in_turns(lambda topic: record_count_max(topic, creation), request.topics))
     if record_count <= RECORDS_PER_BATCH:

@@ -52,8 +52,8 @@ class LongestTurn(trio.abc.Instrument):
 
     def __str__(self) -> str:
         slowness = self._speed.slowness
-        times = "" if slowness == 1 else f" by a CPU that is {slowness:.1f} times as slow as usual"
-        return f"{self.longest_seconds * 1_000:.1f} ms{times} in {self.task_name}\n{self.where}"
+        times = "" if slowness == 1 else f", by a CPU that is {slowness:.1f} times as slow as usual"
+        return f"{self.longest_seconds * 1_000:.1f} ms in {self.task_name}{times}\n{self.where}"
 
     @property
     def quiet_seconds(self) -> float:

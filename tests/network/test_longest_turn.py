@@ -40,7 +40,7 @@ def test_the_longest_step_is_told_with_its_task_and_stack() -> None:
         assert 0.3 <= watch.longest_seconds < 5
         assert watch.task_name.endswith("long")
         assert "hold" in watch.where
-        assert " ms" in str(watch)
+        assert "ms in" in str(watch)
 
     trio.run(main)
 
