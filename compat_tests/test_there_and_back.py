@@ -145,7 +145,7 @@ class Journey:
     @contextmanager
     def begun(cls, directory: Path, *, voters_in_log: bool) -> Iterator[Journey]:
         # A broker whose predecessor was killed may register when that one's session ends, by default after 9 s.
-        sessions = {"broker.session.timeout.ms": "1000", "broker.heartbeat.interval.ms": "200"}
+        sessions = {"broker.session.timeout.ms": "4000", "broker.heartbeat.interval.ms": "200"}
         theirs = ApacheKafka(BROKER_SETTINGS | sessions, data_dir=directory, voters_in_log=voters_in_log)
         ours = KafkapyProcess(BROKER_SETTINGS, data_dir=directory, port=theirs.port)
         with closing(ours), closing(theirs):

@@ -28,7 +28,7 @@ QUICK = {
 @pytest.fixture(scope="module")
 def three_nodes() -> Iterator[Kafka]:
     settings = {
-        "broker.session.timeout.ms": 1_000,
+        "broker.session.timeout.ms": 3_000,
         "broker.heartbeat.interval.ms": 100,
         "replica.lag.time.max.ms": 1_000,
     }

@@ -27,7 +27,7 @@ API_VERSIONS_REQUEST = struct.pack(">ihhih", 10, 18, 0, 7, -1)
 @pytest.fixture(scope="module")
 def three_nodes() -> Iterator[Kafka]:
     settings = {
-        "broker.session.timeout.ms": 1_000,
+        "broker.session.timeout.ms": 3_000,
         "broker.heartbeat.interval.ms": 100,
         "replica.selector.class": "org.apache.kafka.common.replica.RackAwareReplicaSelector",
     }

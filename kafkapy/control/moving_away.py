@@ -46,7 +46,7 @@ def check_enough_brokers(nodes: ControlledNodes, broker: int) -> None:
     image = nodes.image
     places = _Places(nodes, image, broker)
     for held in _held(nodes, image, broker):
-        places.instead(broker, held)
+        places.check(broker, held)
 
 
 async def move_replicas_away(nodes: ControlledNodes, broker: int, until: float) -> None:
@@ -65,6 +65,7 @@ async def move_replicas_away(nodes: ControlledNodes, broker: int, until: float) 
         if trio.current_time() >= until:
             raise NotYet(_still_held(broker, waiting, refusals))
         places = _Places(nodes, image, broker)
+        refusals = {}
         wanted: dict[Held, list[int] | None] = {}
         for held in waiting:
             adding, removing = held.image.adding_replicas, held.image.removing_replicas
@@ -72,10 +73,11 @@ async def move_replicas_away(nodes: ControlledNodes, broker: int, until: float) 
                 continue  # it is on its way
             if adding or removing:
                 wanted[held] = None
+            elif places.check(broker, held):
+                chosen = places.instead(broker, held)
+                wanted[held] = [chosen if each == broker else each for each in held.image.replicas]
             else:
-                wanted[held] = [
-                    places.instead(broker, held) if each == broker else each for each in held.image.replicas
-                ]
+                refusals[str(held)] = f"the controller does not hear of {places.named(held)}, which could have one"
         refusals |= await _ask(nodes, wanted)
         await trio.sleep(AGAIN_SECONDS)
 
@@ -104,11 +106,10 @@ class _Places:
     def __init__(self, nodes: ControlledNodes, image: MetadataImage, leaving: int) -> None:
         # The controller misses a node that was just killed when its session is over.
         down = {member.node_id for member in nodes.cluster.members} - {node.node_id for node in nodes.brokers}
-        self.usable = {
-            each.broker_id
-            for each in image.brokers.values()
-            if each.is_active and each.has_room and each.broker_id not in {leaving, *down}
-        }
+        roomy = [each for each in image.brokers.values() if each.has_room and each.broker_id not in {leaving, *down}]
+        self.usable = {each.broker_id for each in roomy if each.is_active}
+        self._fenced = {each.broker_id for each in roomy if each.fenced}
+        """They run: a heartbeat was late, on a busy machine or behind a cut link, and the next one unfences them."""
         self._racks = {each.broker_id: each.rack for each in image.brokers.values()}
         self._loads = Counter(
             replica
@@ -117,16 +118,26 @@ class _Places:
             for replica in partition.replicas
         )
 
+    def check(self, broker: int, held: Held) -> bool:
+        """Whether there is one instead of this broker; False: once it is unfenced. Raises ValueError: there is none."""
+        if self.usable.difference(held.image.replicas):
+            return True
+        if self._fenced.difference(held.image.replicas):
+            return False
+        raise ValueError(
+            f"node {broker} cannot be removed: {held} has replicas on the brokers "
+            f"{', '.join(map(str, held.image.replicas))}, and no other broker runs that could have one: add a node "
+            "first, or see that it needs fewer replicas (`kafkapy cluster reassign --replication-factor`)"
+        )
+
+    def named(self, held: Held) -> str:
+        """Those that could take a replica if they were not fenced."""
+        return " and ".join(f"node {each}" for each in sorted(self._fenced.difference(held.image.replicas)))
+
     def instead(self, broker: int, held: Held) -> int:
-        """Raises ValueError: there is none."""
+        """For a partition that was checked."""
         replicas = [each for each in held.image.replicas if each != broker]
         free = self.usable.difference(replicas)
-        if not free:
-            raise ValueError(
-                f"node {broker} cannot be removed: {held} has replicas on the brokers "
-                f"{', '.join(map(str, held.image.replicas))}, and no other broker runs that could have one: add a node "
-                "first, or see that it needs fewer replicas (`kafkapy cluster reassign --replication-factor`)"
-            )
         used = {self._racks[each] for each in replicas if self._racks.get(each) is not None}
         chosen = min(free, key=lambda each: (self._racks[each] in used, self._loads[each], each))
         self._loads[chosen] += 1

@@ -13,7 +13,7 @@ import trio.testing
 from kafkapy.network import dispatch
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey
 from tests.apis.long_arrays import ALL_PATHS, request_with
-from tests.garbage import collect_what_is_left
+from tests.garbage import no_garbage_collection
 from tests.shell.running_node import connect, make_coordinators, running_node, trio_test
 
 TOPIC = "orders"
@@ -43,15 +43,11 @@ def test_a_request_of_many_entries_leaves_no_cycles(
                     await client.stream.receive_some(1 << 16)  # modules are imported
                 async with connect(node) as client:
                     frame = client.frame(request_with(key, path, ENTRIES, TOPIC), version)
-                    collect_what_is_left()
-                    gc.disable()
-                    try:
+                    with no_garbage_collection():
                         await client.stream.send_all(frame)
                         await client.stream.receive_some(1)
                         await trio.testing.wait_all_tasks_blocked()
                         collected = gc.collect()
-                    finally:
-                        gc.enable()
                     if collected > COLLECTED_MAX:
                         garbage[".".join(path)] = collected
         assert not garbage, garbage

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from time import thread_time
 
@@ -15,7 +14,7 @@ from kafkapy_wire.message import Message
 from kafkapy_wire.messages.fetch import FetchResponse
 from kafkapy_wire.messages.produce import PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData
 from tests.descriptors import descriptors
-from tests.garbage import collect_what_is_left
+from tests.garbage import no_garbage_collection
 from tests.network.longest_turn import watching
 from tests.shell.running_node import Client, batch, connect, fetch_request, running_node, trio_test, until_parked
 
@@ -28,16 +27,6 @@ such requests had its turn at a time, and 20 ms since."""
 FETCHES_OF_ONE = 600
 DESCRIPTORS_BESIDES = 1_000
 HOLD_SECONDS_MAX = 0.012
-
-
-@contextmanager
-def no_garbage_collection() -> Iterator[None]:
-    collect_what_is_left()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 async def longest_wait(honest: Client, long_requests: list[tuple[Client, bytes]]) -> float:

@@ -157,6 +157,22 @@ def test_moves_that_take_too_long_go_on(kafka: Kafka) -> None:
     assert len(kafka.records("orders")) == 80
 
 
+def test_a_broker_that_is_fenced_for_a_while_is_waited_for(kafka: Kafka) -> None:
+    kafka.add_node()
+    kafka.delete_topics("first")
+    kafka.create_topic("orders", 3, replicas=2)
+    told = r"node 4 still has replicas of \d partitions .*; orders-\d: the controller does not hear of node 2, which"
+    with kafka.faults.add(
+        api="BrokerHeartbeat", sender="nodes", client_id="node-2-heartbeat-channel", disconnect="before"
+    ):
+        while 2 in {each for partition in kafka.topic("orders").partitions for each in partition.isr}:
+            kafka.produce("orders", "0", "1", "2")
+        with pytest.raises(TimeoutError, match=told):
+            kafka.remove_node(4, timeout=0.3)
+    kafka.remove_node(4)
+    assert [set(replicas) for replicas in replicas_of(kafka, "orders")] == [{1, 2}] * 3
+
+
 def test_a_reset_leads_back_to_the_first_nodes(kafka: Kafka) -> None:
     before = kafka.bootstrap_servers
     for _ in range(2):

@@ -10,7 +10,6 @@ async with running_node(tmp_path) as node:
 
 from __future__ import annotations
 
-import gc
 import math
 import sys
 import threading
@@ -24,7 +23,7 @@ import trio
 
 from kafkapy import collector
 from tests.cpu_speed import Speed
-from tests.garbage import collect_what_is_left
+from tests.garbage import no_garbage_collection
 
 LOOKS_SECONDS = 0.002  # how often the stack of a step that goes on is looked at
 LOOKED_AT_AFTER_SECONDS = 0.004
@@ -94,14 +93,13 @@ def watching() -> Iterator[LongestTurn]:
     watch = LongestTurn()
     thread = threading.Thread(target=watch.look, name="longest turn", daemon=True)
     thread.start()
-    collect_what_is_left()
-    gc.disable()
-    trio.lowlevel.add_instrument(watch)
     try:
-        with patch.object(collector, "PUT_OFF_SECONDS_MAX", math.inf):
-            yield watch
+        with no_garbage_collection(), patch.object(collector, "PUT_OFF_SECONDS_MAX", math.inf):
+            trio.lowlevel.add_instrument(watch)
+            try:
+                yield watch
+            finally:
+                trio.lowlevel.remove_instrument(watch)
     finally:
-        trio.lowlevel.remove_instrument(watch)
-        gc.enable()
         watch.stop()
         thread.join()
