@@ -58,7 +58,7 @@ DENIED = "alice-denied"
 SHA_256 = 1
 HOUR_MS = 3_600_000
 ANSWER_SECONDS = 20.0
-SWITCHES_MAX = 8
+SWITCHES_MAX = 40
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from compat_tests.apache_kafka import ApacheKafkaFailed
@@ -233,16 +232,19 @@ class Troubles:
         self._tell(f"node {node.node_id}: its replicas move to others")
         others = [each.node_id for each in self._cluster.brokers if each is not node]
         wanted: dict[tuple[str, int], list[int]] = {}
-        began, tries = time.monotonic(), 0
+        began, tries, refusals = time.monotonic(), 0, Counter[str]()
         while held := self._quiet.held_by(node.node_id):
             if time.monotonic() - began > REST_SECONDS_MAX:
-                raise NotAtRest(f"node {node.node_id} still holds replicas of {held} after {REST_SECONDS_MAX:.0f} s")
+                raise NotAtRest(
+                    f"node {node.node_id} still holds replicas of {held} after {REST_SECONDS_MAX:.0f} s and {tries} "
+                    f"requests, which were to be {wanted}; refused: {dict(refusals)}"
+                )
             if tries % TRIES_BEFORE_CANCELLING == 0:
                 self._ask_to_move(dict.fromkeys(held))
             tries += 1
             for partition in held:
                 wanted.setdefault(partition, self._chance.sample(others, min(REPLICAS, len(others))))
-            self._ask_to_move({partition: wanted[partition] for partition in held})
+            refusals[self._ask_to_move({partition: wanted[partition] for partition in held})] += 1
             time.sleep(ASK_AGAIN_SECONDS)
         self._tell(f"node {node.node_id}: holds nothing after {time.monotonic() - began:.1f} s; removed")
         if self._chance.random() < 0.5:
@@ -253,11 +255,17 @@ class Troubles:
         self._cluster.make_spare(node.node_id)
         self.rest()
 
-    def _ask_to_move(self, wanted: Mapping[tuple[str, int], list[int] | None]) -> None:
-        """None: back to where it was. What is not answered is not done, or later: who needs it asks again."""
+    def _ask_to_move(self, wanted: Mapping[tuple[str, int], list[int] | None]) -> str:
+        """None: back to where it was. Returns why it was refused; what is not answered is not done, or later: who needs
+        it asks again.
+        """
         moves = {kafka_structs.TopicPartition(*partition): replicas for partition, replicas in wanted.items()}
-        with suppress(kafka_errors.KafkaError), admin_client(self._cluster.bootstrap) as admin:
-            admin.alter_partition_reassignments(moves)
+        try:
+            with admin_client(self._cluster.bootstrap) as admin:
+                answers = admin.alter_partition_reassignments(moves)
+        except kafka_errors.KafkaError as error:
+            return str(error)
+        return ", ".join(sorted({error.__name__ for error in answers.values() if error is not None})) or "none"
 
     def _cut_off(self) -> None:
         """From everybody."""

@@ -5,8 +5,6 @@ Most of it is librdkafka, which goes on with another broker when one is gone.
 
 from __future__ import annotations
 
-import gc
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
@@ -50,23 +48,18 @@ def librdkafka(bootstrap: str) -> Any:
 @contextmanager
 def admin_client(bootstrap: str) -> Iterator[Any]:
     """That of kafka-python."""
-    # kafka-python 3.0 leaves the sockets of connections that were refused to the garbage collector.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        client = kafka_admin.KafkaAdminClient(
-            **client_login.kafka_python(OPERATOR),
-            bootstrap_servers=bootstrap,
-            retry_backoff_ms=50,
-            reconnect_backoff_ms=20,
-            reconnect_backoff_max_ms=100,
-            request_timeout_ms=3_000,
-        )
-        try:
-            yield client
-        finally:
-            client.close()
-            del client
-            gc.collect()
+    client = kafka_admin.KafkaAdminClient(
+        **client_login.kafka_python(OPERATOR),
+        bootstrap_servers=bootstrap,
+        retry_backoff_ms=50,
+        reconnect_backoff_ms=20,
+        reconnect_backoff_max_ms=100,
+        request_timeout_ms=3_000,
+    )
+    try:
+        yield client
+    finally:
+        client.close()
 
 
 def create_topic(bootstrap: str, name: str, partitions: int = 1, replicas: int = 3, **settings: str) -> None:

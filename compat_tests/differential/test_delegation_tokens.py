@@ -11,6 +11,7 @@ import pytest
 
 from compat_tests.apache_kafka import ApacheKafka, jar_directory
 from compat_tests.broker import Broker
+from compat_tests.deadlines import eventually
 from compat_tests.differential.acl_filters import description_of
 from compat_tests.differential.acl_numbers import AclOperation, PatternType, PermissionType, ResourceType
 from compat_tests.differential.comparison import differences, report
@@ -63,6 +64,10 @@ class User:
         ):
             answer = self.quietly(step)
             assert answer.error_code == 0, answer
+
+    @property
+    def broker_name(self) -> str:
+        return self._peer.name
 
     def close(self) -> None:
         self._connection.close()
@@ -148,7 +153,7 @@ def play(peer: Peer, port: int) -> None:
         count=2,
     )
     made = tokens_are_made(alice, admin)
-    await_tokens(admin, lambda tokens: len(tokens) == len(made))
+    await_tokens(admin, "all are known", lambda tokens: len(tokens) == len(made))
     tokens_are_described(users, "new")
     add_acls(peer, acl("eve", AclOperation.DESCRIBE, ResourceType.DELEGATION_TOKEN, made[0].token_id), count=3)
     tokens_are_described(users, "with an ACL about one of them")
@@ -159,19 +164,17 @@ def play(peer: Peer, port: int) -> None:
         user.close()
 
 
-def await_tokens(admin: User, done: Callable[[Mapping[str, int]], bool]) -> None:
+def await_tokens(admin: User, what: str, done: Callable[[Mapping[str, int]], bool]) -> None:
     """Wait until `done` is told that of the broker's tokens, each by its id with the time when it expires.
 
     Apache Kafka's broker and controller know of a change a moment after it has been answered.
     """
-    deadline = time.monotonic() + 20
-    while True:
+
+    def is_done() -> bool:
         described = admin.quietly(DescribeDelegationTokenRequest(owners=None))
-        tokens = {token.token_id: token.expiry_timestamp for token in described.tokens}
-        if done(tokens):
-            return
-        assert time.monotonic() < deadline, tokens
-        time.sleep(0.01)
+        return done({token.token_id: token.expiry_timestamp for token in described.tokens})
+
+    eventually(is_done, f"{admin.broker_name}: {what}")
 
 
 def tokens_are_made(alice: User, admin: User) -> list[Any]:
@@ -236,11 +239,12 @@ def tokens_are_expired(made: list[Any], users: list[User]) -> None:
     for user in (eve, alice):
         user.ask("now", now)
     bob.ask("now, by who renews it", ExpireDelegationTokenRequest(hmac=second.hmac, expiry_time_period_ms=-2))
-    await_tokens(admin, lambda tokens: first.token_id not in tokens and second.token_id not in tokens)
+    await_tokens(admin, "two have ended", lambda tokens: first.token_id not in tokens and second.token_id not in tokens)
     alice.ask("once more", now)
     alice.ask("renewed when it is gone", RenewDelegationTokenRequest(hmac=first.hmac, renew_period_ms=-1))
     ended = alice.ask("at once", ExpireDelegationTokenRequest(hmac=third.hmac, expiry_time_period_ms=0))
-    await_tokens(admin, lambda tokens: tokens[third.token_id] == ended.expiry_timestamp_ms)
+    assert ended.error_code == 0, ended
+    await_tokens(admin, "one ends now", lambda tokens: tokens[third.token_id] == ended.expiry_timestamp_ms)
     alice.ask("of one that has ended", RenewDelegationTokenRequest(hmac=third.hmac, renew_period_ms=-1))
     bob.ask("of one that has ended", ExpireDelegationTokenRequest(hmac=third.hmac, expiry_time_period_ms=HOUR_MS))
     alice.ask("of one that has ended", ExpireDelegationTokenRequest(hmac=third.hmac, expiry_time_period_ms=HOUR_MS))
