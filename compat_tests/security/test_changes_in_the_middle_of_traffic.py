@@ -208,9 +208,9 @@ def test_an_authority_is_taken_out_of_the_trust_store(mutual: Mutual) -> None:
     """That is how a certificate is revoked: its clients cannot connect any more, and who is connected goes on."""
     other = Authority(mutual.authority.directory, "other")
     mallory = other.issue("mallory")
+    loads = mutual.loads()
     mutual.trusted.write_text(mutual.authority.certificate.read_text() + other.certificate.read_text())
     mutual.alter("ssl.truststore.location", str(mutual.trusted))
-    loads = mutual.loads()
     eventually(lambda: mutual.loads() > loads, "the second authority is trusted")
     before = confluent_kafka.Producer(mutual.config(mallory))
     assert not send(before)
