@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ GUESSES = {
 }
 """What franz-go says."""
 JAVA_SECONDS_MAX = 120
+THREADS_SECONDS = 5
+SHOWN_CHARACTERS_MAX = 10_000
 REQUEST = re.compile(r": (?P<api>[A-Z]\w+) v(?P<version>\d+)(?: of .*)? -> ")
 KEYS = {api.message_name: key for key, api in API_VERSIONS.items()}
 _OLD_JAVA = Path(__file__).parent / "old_java"
@@ -58,6 +61,9 @@ class OldBroker:
         with Peer("kafkapy", "127.0.0.1", process.port, None) as peer:
             answer = peer.quietly(ApiVersionsRequest(client_software_name="a-test", client_software_version="1"), 3)
         self._announced = {api.api_key: (api.min_version, api.max_version) for api in answer.api_keys}
+
+    def last_output(self) -> str:
+        return self._process.output()[-SHOWN_CHARACTERS_MAX:]
 
     def check_requests(self) -> set[str]:
         """Since the last call none was refused, and all were as announced. Returns the APIs."""
@@ -157,6 +163,22 @@ def test_librdkafka(old_broker: OldBroker) -> None:
     assert old_broker.check_requests() >= {"Produce", "Fetch", "InitProducerId", "EndTxn", "JoinGroup", "OffsetCommit"}
 
 
+def output_of_java(command: list[str], old_broker: OldBroker) -> str:
+    """Of a program that ends well; one that does not end tells what its threads do."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+        try:
+            printed, errors = program.communicate(timeout=JAVA_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            program.send_signal(signal.SIGQUIT)
+            with suppress(subprocess.TimeoutExpired):
+                program.communicate(timeout=THREADS_SECONDS)
+            program.kill()
+            printed, errors = program.communicate()
+            pytest.fail(f"no end\n{printed}\n{errors}\n{old_broker.last_output()}", pytrace=False)
+    assert program.returncode == 0, errors
+    return printed
+
+
 def test_the_java_client_of_the_release(old_broker: OldBroker) -> None:
     need_tool("java")
     pom = _OLD_JAVA / "pom.xml"
@@ -164,11 +186,8 @@ def test_the_java_client_of_the_release(old_broker: OldBroker) -> None:
     jars = need(lambda: maven_jars(pom, "kafka-clients", PATCH_RELEASES[old_broker.release]))
     classes = compiled_java("old-java-client", _OLD_JAVA / "OldClient.java", pom, oldest).rpartition(":")[2]
     command = [need_tool("java"), "-Xmx128m", *JVM_FLAGS, "-cp", f"{jars}/*:{classes}", "OldClient"]
-    result = subprocess.run(
-        [*command, old_broker.bootstrap, "by-java"], capture_output=True, text=True, timeout=JAVA_SECONDS_MAX
-    )
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.strip() == "committed,plain 0,plain 1,plain 2,plain 3,plain 4"
+    printed = output_of_java([*command, old_broker.bootstrap, "by-java"], old_broker)
+    assert printed.strip() == "committed,plain 0,plain 1,plain 2,plain 3,plain 4"
     assert old_broker.check_requests() >= {"Produce", "Fetch", "EndTxn", "DescribeConfigs", "DeleteGroups"}
 
 
