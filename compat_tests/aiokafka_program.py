@@ -22,7 +22,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, Records
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
 HEARTBEAT_INTERVAL_MS = 100  # how soon a member hears of a rebalance
 CODECS = {"none": None, "gzip": "gzip", "snappy": "snappy", "lz4": "lz4", "zstd": "zstd"}
 

@@ -32,7 +32,7 @@ from compat_tests.ports import free_port
 KAFKA_VERSION = "4.4.0"
 CLUSTER_ID = "5L6g3nShT-eMCtK--X86sw"  # what Apache Kafka's own image uses when it is given none
 START_TIMEOUT_SECONDS = 90.0
-STOP_TIMEOUT_SECONDS = 20.0
+STOP_TIMEOUT_SECONDS = 60.0
 MAVEN_TIMEOUT_SECONDS = 900.0
 MAVEN_ATTEMPTS = 3
 

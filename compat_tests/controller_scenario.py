@@ -65,7 +65,7 @@ from kafkapy_wire.uuid import ZERO_UUID, Uuid
 
 CONTROLLER_ID = 1_000
 SESSION_MS = 4_000
-START_SECONDS = 30.0
+START_SECONDS = 90.0
 FEATURES = {
     "eligible.leader.replicas.version": (0, 1),
     "group.version": (0, 1),

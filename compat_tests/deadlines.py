@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
-PATIENCE_SECONDS = 30.0  # far more than anything here needs: whoever waits this long has failed
+PATIENCE_SECONDS = 90.0
+"""Far more than anything here needs, also where brokers, JVMs and an image that is built share two cores and a disk."""
 
 
 def eventually(

@@ -20,7 +20,7 @@ from compat_tests.tools import skip_or_fail
 
 REALM = "KAFKAPY.TEST"
 SERVICE = f"kafka/localhost@{REALM}"
-START_SECONDS = 30
+START_SECONDS = 90
 PASSWORD = "secret"
 LOG = "kdc.log"
 

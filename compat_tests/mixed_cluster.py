@@ -13,7 +13,6 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,7 +20,7 @@ from typing import Any, Self
 from compat_tests.apache_kafka import CLUSTER_ID
 from compat_tests.cluster.node_process import KAFKAPY, STOP_SECONDS_MAX, NodeProcess
 from compat_tests.cluster.properties import SETTINGS, NodePlace, server_properties
-from compat_tests.deadlines import eventually as eventually_within
+from compat_tests.deadlines import eventually
 from compat_tests.differential.peer import Connection, ConnectionClosed, api_key_of
 from compat_tests.kafka_series import KafkaSeries
 from compat_tests.kafkapy_process import TRACEBACK, kafkapy_command
@@ -48,8 +47,6 @@ USUAL = (
     "Exceptionally slow controller event",
 )
 """Errors that Apache Kafka logs among its own nodes, too."""
-eventually = partial(eventually_within, seconds=90)
-"""Up to six nodes and a JVM may have two cores."""
 
 
 class MixedCluster:

@@ -23,7 +23,7 @@ confluent_admin = pytest.importorskip("confluent_kafka.admin")
 
 SHELL = "org.apache.kafka.shell.MetadataShell"
 RELEASE = "4.3.1"
-SHELL_SECONDS = 20
+SHELL_SECONDS = 90
 SHELL_HANGS_MAX = 3
 POM = Path(__file__).parent / "shell" / "pom.xml"
 # Every change of the metadata is followed by a snapshot, and only the last one is kept.

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from compat_tests.apache_kafka import CLUSTER_ID, java_tools
-from compat_tests.mixed_cluster import MixedCluster, eventually
+from compat_tests.deadlines import eventually
+from compat_tests.mixed_cluster import MixedCluster
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.add_raft_voter import AddRaftVoterRequest, Listener
 from kafkapy_wire.messages.alter_partition_reassignments import (

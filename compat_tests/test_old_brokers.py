@@ -37,7 +37,7 @@ GUESSES = {
     "3.9": "v3.9",
 }
 """What franz-go says."""
-JAVA_SECONDS_MAX = 120
+JAVA_SECONDS_MAX = 300  # a busy machine starts a JVM in 120 s
 THREADS_SECONDS = 5
 SHOWN_CHARACTERS_MAX = 10_000
 REQUEST = re.compile(r": (?P<api>[A-Z]\w+) v(?P<version>\d+)(?: of .*)? -> ")

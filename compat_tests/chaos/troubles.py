@@ -23,7 +23,7 @@ from compat_tests.command_line import ClusterCommand
 from compat_tests.crash.outdated import Outdated
 from compat_tests.kafkapy_process import KafkapyFailed
 
-REST_SECONDS_MAX = 60.0
+REST_SECONDS_MAX = 120.0
 ASK_AGAIN_SECONDS = 2.0
 TRIES_BEFORE_CANCELLING = 6
 CALM_CHANCE = 0.3

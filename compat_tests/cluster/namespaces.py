@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-IP_TIMEOUT_SECONDS = 10.0
+IP_TIMEOUT_SECONDS = 60.0
 PREFIX = "kp"
 NOBODY = "02:00:00:00:00:01"
 _SHARED = Path("/run/netns")

@@ -10,7 +10,7 @@ confluent_kafka = pytest.importorskip("confluent_kafka")
 confluent_admin = pytest.importorskip("confluent_kafka.admin")
 
 VALUES = [b"one", b"two", b"three"]
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
 
 
 def addresses_told(bootstrap: str) -> list[str]:

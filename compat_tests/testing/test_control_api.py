@@ -10,11 +10,10 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from compat_tests.deadlines import PATIENCE_SECONDS
 from kafkapy.testing import Kafka
 
 confluent_kafka = pytest.importorskip("confluent_kafka")
-
-SOON = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +29,7 @@ def ask(kafka: Kafka, operation: str, **arguments: Any) -> Any:
         data=json.dumps(arguments).encode(),
         headers={"Content-Type": "application/json"},
     )
-    with urlopen(request, timeout=SOON) as response:
+    with urlopen(request, timeout=PATIENCE_SECONDS) as response:
         return json.load(response)
 
 
@@ -48,10 +47,10 @@ def test_a_client_meets_a_fault_that_was_asked_for(kafka: Kafka) -> None:
     assert [each["fault_id"] for each in ask(kafka, "unfired_faults")] == [fault["fault_id"]]
     app = producer(kafka)
     app.produce("orders", b"a", key=b"\xff", headers=[("h", b"1")])
-    assert app.flush(SOON) == 0
-    fired = ask(kafka, "wait_for_fault", fault_id=fault["fault_id"], fired=2, timeout=SOON)
+    assert app.flush(PATIENCE_SECONDS) == 0
+    fired = ask(kafka, "wait_for_fault", fault_id=fault["fault_id"], fired=2, timeout=PATIENCE_SECONDS)
     assert (fired["matched"], fired["fired"], fired["is_spent"]) == (2, 2, True)
-    (record,) = ask(kafka, "wait_for_records", topic="orders", count=1, timeout=SOON)
+    (record,) = ask(kafka, "wait_for_records", topic="orders", count=1, timeout=PATIENCE_SECONDS)
     assert (record["value"], record["key"], record["headers"]) == ("a", {"base64": "/w=="}, [["h", "1"]])
     found = ask(kafka, "recorded", api="Produce", client="app")
     assert [each["errors"] for each in found["exchanges"]] == [["NOT_LEADER_OR_FOLLOWER"]] * 2 + [[]]
@@ -65,10 +64,10 @@ def test_a_request_is_held_and_released(kafka: Kafka) -> None:
     app = producer(kafka)
     app.produce("orders", b"held")
     app.poll(0)
-    ask(kafka, "wait_for_fault", fault_id=fault["fault_id"], fired=1, held=1, timeout=SOON)
+    ask(kafka, "wait_for_fault", fault_id=fault["fault_id"], fired=1, held=1, timeout=PATIENCE_SECONDS)
     assert ask(kafka, "records", topic="orders") == []
     assert ask(kafka, "release_fault", fault_id=fault["fault_id"]) == 1
-    assert app.flush(SOON) == 0
+    assert app.flush(PATIENCE_SECONDS) == 0
     assert len(ask(kafka, "records", topic="orders")) == 1
 
 
@@ -77,13 +76,13 @@ def test_a_transaction_times_out_when_time_is_moved(kafka: Kafka) -> None:
     app = confluent_kafka.Producer(
         {"bootstrap.servers": kafka.bootstrap_servers, "transactional.id": "t", "transaction.timeout.ms": 600_000}
     )
-    app.init_transactions(SOON)
+    app.init_transactions(PATIENCE_SECONDS)
     app.begin_transaction()
     app.produce("orders", b"open")
-    app.flush(SOON)
+    app.flush(PATIENCE_SECONDS)
     assert ask(kafka, "transaction", transactional_id="t")["state"] == "Ongoing"
     ask(kafka, "advance_time", milliseconds=660_000)
-    aborted = ask(kafka, "wait_for_transaction", transactional_id="t", timeout=SOON)
+    aborted = ask(kafka, "wait_for_transaction", transactional_id="t", timeout=PATIENCE_SECONDS)
     assert aborted["state"] == "CompleteAbort"
     assert ask(kafka, "records", topic="orders") == []
     assert len(ask(kafka, "records", topic="orders", isolation="read_uncommitted")) == 1

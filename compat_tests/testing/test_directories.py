@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from compat_tests.apache_kafka import ApacheKafka
+from compat_tests.deadlines import PATIENCE_SECONDS
 from kafkapy.testing import Kafka, KafkaNotStarted
 
 confluent_kafka = pytest.importorskip("confluent_kafka")
@@ -19,7 +20,6 @@ aiokafka = pytest.importorskip("aiokafka")
 
 pytestmark = pytest.mark.usefixtures("java")
 
-SOON = 30.0
 NODE_ID = 7
 
 
@@ -30,14 +30,14 @@ def written(tmp_path_factory: pytest.TempPathFactory, java: None) -> Path:
     with ApacheKafka(data_dir=directory, node_id=NODE_ID) as broker:
         client = admin.AdminClient({"bootstrap.servers": broker.bootstrap})
         topic = admin.NewTopic("orders", 1, 1, config={"retention.ms": "-1"})
-        client.create_topics([topic])["orders"].result(SOON)
+        client.create_topics([topic])["orders"].result(PATIENCE_SECONDS)
         producer = confluent_kafka.Producer({"bootstrap.servers": broker.bootstrap, "transactional.id": "t"})
-        producer.init_transactions(SOON)
+        producer.init_transactions(PATIENCE_SECONDS)
         for value, commit in ((b"1 tea", True), (b"lost", False), (b"2 coffee", True)):
             producer.begin_transaction()
             producer.produce("orders", value, key=b"alice", headers={"trace": "1"}, timestamp=5)
-            producer.flush(SOON)  # an abort leaves out what was not sent yet
-            (producer.commit_transaction if commit else producer.abort_transaction)(SOON)
+            producer.flush(PATIENCE_SECONDS)  # an abort leaves out what was not sent yet
+            (producer.commit_transaction if commit else producer.abort_transaction)(PATIENCE_SECONDS)
         _commit(broker.bootstrap)
         with (
             pytest.raises(KafkaNotStarted, match="is in use by a broker now: stop it first"),
@@ -53,7 +53,7 @@ def _commit(bootstrap_servers: str) -> None:
         {"bootstrap.servers": bootstrap_servers, "group.id": "shop", "enable.auto.commit": False}
     )
     consumer.subscribe(["orders"])
-    end = time.monotonic() + SOON
+    end = time.monotonic() + PATIENCE_SECONDS
     while not consumer.assignment():
         assert time.monotonic() < end
         consumer.poll(0.1)
@@ -66,7 +66,7 @@ def read(bootstrap_servers: str, count: int) -> list[Any]:
     try:
         consumer.subscribe(["orders"])
         values: list[Any] = []
-        end = time.monotonic() + SOON
+        end = time.monotonic() + PATIENCE_SECONDS
         while len(values) < count and time.monotonic() < end:
             message = consumer.poll(1)
             if message is not None:
@@ -89,21 +89,21 @@ def test_clients_go_on_where_they_were_with_apache_kafka(written: Path) -> None:
         assert kafka.transaction("t").state == "CompleteCommit"
         assert read(kafka.bootstrap_servers, 1) == [(4, b"2 coffee")]
         producer = confluent_kafka.Producer({"bootstrap.servers": kafka.bootstrap_servers, "transactional.id": "t"})
-        producer.init_transactions(SOON)
+        producer.init_transactions(PATIENCE_SECONDS)
         producer.begin_transaction()
         producer.produce("orders", b"3 milk")
-        producer.commit_transaction(SOON)
+        producer.commit_transaction(PATIENCE_SECONDS)
         assert [record.value for record in kafka.records("orders")][2:] == [b"3 milk"]
 
         kafka.reset()
         assert [record.value for record in kafka.records("orders")] == [b"1 tea", b"2 coffee"]
         sender = kafka_python.KafkaProducer(bootstrap_servers=kafka.bootstrap_servers)
-        assert sender.send("orders", b"by kafka-python").get(SOON).offset == 6
+        assert sender.send("orders", b"by kafka-python").get(PATIENCE_SECONDS).offset == 6
         sender.close()
 
         async def send() -> int:
             other = aiokafka.AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers)
-            async with other, asyncio.timeout(SOON):
+            async with other, asyncio.timeout(PATIENCE_SECONDS):
                 return int((await other.send_and_wait("orders", b"by aiokafka")).offset)
 
         assert asyncio.run(send()) == 7

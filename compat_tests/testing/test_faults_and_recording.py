@@ -8,12 +8,11 @@ from typing import Any, Literal
 
 import pytest
 
+from compat_tests.deadlines import PATIENCE_SECONDS
 from kafkapy.testing import AsyncKafka, InvalidFilter, InvalidRule, Kafka, KafkaNotStarted, NotRecorded, NotYet
 from kafkapy_wire.messages.produce import ProduceRequest
 
 confluent_kafka = pytest.importorskip("confluent_kafka")
-
-SOON = 30.0
 
 
 def produce(kafka: Kafka, value: bytes, **settings: Any) -> Any:
@@ -23,7 +22,7 @@ def produce(kafka: Kafka, value: bytes, **settings: Any) -> Any:
         {"bootstrap.servers": kafka.bootstrap_servers, "client.id": "producer", "linger.ms": 0, **settings}
     )
     producer.produce("orders", value, on_delivery=lambda error, _message: errors.append(error))
-    assert producer.flush(SOON) == 0
+    assert producer.flush(PATIENCE_SECONDS) == 0
     return errors[0]
 
 
@@ -64,11 +63,11 @@ def test_a_request_is_held_until_it_is_released(kafka: Kafka) -> None:
     producer = confluent_kafka.Producer({"bootstrap.servers": kafka.bootstrap_servers, "linger.ms": 0})
     producer.produce("orders", b"held")
     producer.poll(0)
-    assert fault.wait(held=1, timeout=SOON).held == 1
+    assert fault.wait(held=1, timeout=PATIENCE_SECONDS).held == 1
     assert kafka.records("orders") == []
     assert kafka.recorded("Produce", outcome="waiting").count() == 1
     assert fault.release() == 1
-    assert producer.flush(SOON) == 0
+    assert producer.flush(PATIENCE_SECONDS) == 0
     assert [each.value for each in kafka.records("orders")] == [b"held"]
     with pytest.raises(NotYet, match=r"to fire 9 times .* now it has fired 1 times"):
         fault.wait(fired=9, timeout=0.02)
@@ -118,16 +117,16 @@ def test_a_request_is_waited_for(kafka: Kafka) -> None:
     )
     try:
         consumer.subscribe(["orders"])
-        until = time.monotonic() + SOON
+        until = time.monotonic() + PATIENCE_SECONDS
         while not consumer.assignment() and time.monotonic() < until:
             consumer.poll(0.1)
-        beats = kafka.wait_for_requests("Heartbeat", group="g", timeout=SOON)
+        beats = kafka.wait_for_requests("Heartbeat", group="g", timeout=PATIENCE_SECONDS)
         assert beats.last().groups == {"g"}
         with pytest.raises(NotYet, match="there are 0"):
             kafka.wait_for_requests("LeaveGroup", group="g", timeout=0.02)
     finally:
         consumer.close()
-    assert kafka.wait_for_requests("LeaveGroup", group="g", timeout=SOON).count() == 1
+    assert kafka.wait_for_requests("LeaveGroup", group="g", timeout=PATIENCE_SECONDS).count() == 1
 
 
 def test_the_same_in_a_process_and_awaited() -> None:
@@ -138,7 +137,7 @@ def test_the_same_in_a_process_and_awaited() -> None:
                     {"bootstrap.servers": kafka.bootstrap_servers, "retry.backoff.ms": 10, "client.id": "p"}
                 )
                 producer.produce("orders", b"a")
-                assert await asyncio.to_thread(producer.flush, SOON) == 0
+                assert await asyncio.to_thread(producer.flush, PATIENCE_SECONDS) == 0
                 assert (await fault.read()).fired == 1
             recorded = await kafka.recorded("Produce", client="p")
             assert [each.errors for each in recorded.everything()] == [("NOT_LEADER_OR_FOLLOWER",), ()]

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 import trio
 
+from compat_tests.deadlines import PATIENCE_SECONDS
 from kafkapy.testing import AsyncKafka, Kafka, KafkaNotStarted, KafkaStopped, NewRecord, NotYet
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 confluent_kafka = pytest.importorskip("confluent_kafka")
 kafka_python = pytest.importorskip("kafka")
 
-SOON = 30.0
 """Seconds; for what comes at once on a machine that is not busy."""
 
 
@@ -37,7 +37,7 @@ def consuming(kafka: Kafka, *topics: str, **settings: Any) -> Iterator[Any]:
 
 def polled(consumer: Any, count: int) -> list[Any]:
     records: list[Any] = []
-    until = time.monotonic() + SOON
+    until = time.monotonic() + PATIENCE_SECONDS
     while len(records) < count and time.monotonic() < until:
         for batch in consumer.poll(timeout_ms=1_000).values():
             records += batch
@@ -73,7 +73,7 @@ def test_keys_go_where_clients_send_them(kafka: Kafka) -> None:
     for number in range(20):
         kafka.produce("ours", NewRecord(key=b"%d" % number, value=b""))
         producer.produce("theirs", key=b"%d" % number, value=b"")
-    producer.flush(SOON)
+    producer.flush(PATIENCE_SECONDS)
     ours = {record.key: record.partition for record in kafka.records("ours")}
     assert ours == {record.key: record.partition for record in kafka.wait_for_records("theirs", 20)}
 
@@ -81,17 +81,17 @@ def test_keys_go_where_clients_send_them(kafka: Kafka) -> None:
 def test_records_of_transactions_and_their_markers(kafka: Kafka) -> None:
     kafka.create_topic("orders", 1)
     producer = confluent_kafka.Producer({"bootstrap.servers": kafka.bootstrap_servers, "transactional.id": "tx"})
-    producer.init_transactions(SOON)
+    producer.init_transactions(PATIENCE_SECONDS)
     producer.begin_transaction()
     producer.produce("orders", b"aborted")
-    producer.flush(SOON)
+    producer.flush(PATIENCE_SECONDS)
     assert kafka.transaction("tx").state == "Ongoing"
     assert kafka.transaction("tx").partitions == (("orders", 0),)
-    producer.abort_transaction(SOON)
+    producer.abort_transaction(PATIENCE_SECONDS)
     assert kafka.wait_for_transaction("tx").state == "CompleteAbort"
     producer.begin_transaction()
     producer.produce("orders", b"committed")
-    producer.commit_transaction(SOON)
+    producer.commit_transaction(PATIENCE_SECONDS)
     kafka.wait_for_transaction("tx")
     assert [record.value for record in kafka.records("orders")] == [b"committed"]
     uncommitted = kafka.records("orders", isolation="read_uncommitted")
@@ -191,14 +191,14 @@ def test_looking_at_what_is_not_there_makes_nothing(kafka: Kafka) -> None:
 def test_a_wait_ends_when_what_it_waits_for_comes(kafka: Kafka) -> None:
     timer = threading.Timer(0.05, lambda: kafka.produce("later", "x"))
     timer.start()
-    assert [each.value for each in kafka.wait_for_records("later", timeout=SOON)] == [b"x"]
+    assert [each.value for each in kafka.wait_for_records("later", timeout=PATIENCE_SECONDS)] == [b"x"]
     timer.join()
 
 
 def test_a_member_that_is_silent_for_its_session_is_out_when_time_has_moved(kafka: Kafka) -> None:
     kafka.create_topic("orders", 1)
     with consuming(kafka, "orders", group_id="g", session_timeout_ms=45_000) as consumer:
-        until = time.monotonic() + SOON
+        until = time.monotonic() + PATIENCE_SECONDS
         while not consumer.assignment() and time.monotonic() < until:
             consumer.poll(timeout_ms=100)
         kafka.wait_for_group("g", members=1)
@@ -213,14 +213,14 @@ def test_a_transaction_that_takes_too_long_is_aborted_when_time_has_moved(kafka:
     producer = confluent_kafka.Producer(
         {"bootstrap.servers": kafka.bootstrap_servers, "transactional.id": "tx", "transaction.timeout.ms": 60_000}
     )
-    producer.init_transactions(SOON)
+    producer.init_transactions(PATIENCE_SECONDS)
     producer.begin_transaction()
     producer.produce("orders", b"late")
-    producer.flush(SOON)
+    producer.flush(PATIENCE_SECONDS)
     kafka.clock.advance(90)
     assert kafka.wait_for_transaction("tx").state == "CompleteAbort"
     with pytest.raises(confluent_kafka.KafkaException):
-        producer.commit_transaction(SOON)
+        producer.commit_transaction(PATIENCE_SECONDS)
     assert kafka.records("orders") == []
 
 
@@ -234,7 +234,7 @@ def test_records_of_1970_stay_until_the_test_has_moved_time_by_their_retention(k
         kafka.produce(topic, NewRecord(value=b"of 1970", timestamp_ms=0))
 
     def advance_until_there_is_none(topic: str) -> None:
-        until = time.monotonic() + SOON
+        until = time.monotonic() + PATIENCE_SECONDS
         while kafka.records(topic) and time.monotonic() < until:
             kafka.clock.advance(400)
         assert kafka.records(topic) == []
@@ -252,7 +252,7 @@ def test_retention_goes_by_timestamps_where_a_test_says_so() -> None:
     settings = {"kafkapy.retention.from.last.write": False, "log.retention.check.interval.ms": 1_000}
     with Kafka(topics={"orders": 1}, settings=settings) as kafka:
         kafka.produce("orders", NewRecord(value=b"of 1970", timestamp_ms=0))
-        until = time.monotonic() + SOON
+        until = time.monotonic() + PATIENCE_SECONDS
         while kafka.records("orders") and time.monotonic() < until:
             kafka.clock.advance(31)
         assert kafka.records("orders") == []
@@ -273,7 +273,7 @@ def test_a_fetch_that_waits_is_answered_when_time_has_moved(kafka: Kafka) -> Non
     )
     try:
         consumer.subscribe(["orders"])
-        until = time.monotonic() + SOON
+        until = time.monotonic() + PATIENCE_SECONDS
         while not consumer.assignment() and time.monotonic() < until:
             consumer.poll(0.1)
         kafka.produce("orders", "small")  # less than the fetch wants
@@ -299,7 +299,7 @@ def test_jump_goes_from_timer_to_timer(kafka: Kafka) -> None:
 def test_reset_keeps_connections_and_forgets_everything_else(kafka: Kafka) -> None:
     producer = confluent_kafka.Producer({"bootstrap.servers": kafka.bootstrap_servers, "client.id": "stays"})
     producer.produce("orders", b"before")
-    producer.flush(SOON)
+    producer.flush(PATIENCE_SECONDS)
     kafka.commit_offsets("g", {("orders", 0): 1})
     kafka.clock.advance(86_400)
     addresses = {each.address for each in kafka.connections() if each.client_id == "stays"}
@@ -308,7 +308,7 @@ def test_reset_keeps_connections_and_forgets_everything_else(kafka: Kafka) -> No
     assert abs(kafka.clock.read().now_ms - time.time_ns() // 1_000_000) < 60_000
     assert addresses <= {each.address for each in kafka.connections()}
     producer.produce("orders", b"after")
-    producer.flush(SOON)
+    producer.flush(PATIENCE_SECONDS)
     assert [each.value for each in kafka.wait_for_records("orders")] == [b"after"]
 
 
@@ -459,7 +459,7 @@ def test_a_wait_that_is_cancelled_leaves_nothing_behind(kafka: Kafka) -> None:
     async def main() -> None:
         face = AsyncKafka.of(kafka)
         with trio.move_on_after(0.05):
-            await face.wait_for_records("never", timeout=SOON)
+            await face.wait_for_records("never", timeout=PATIENCE_SECONDS)
         assert await face.topics() == []
 
     trio.run(main)

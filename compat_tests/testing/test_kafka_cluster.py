@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
+from compat_tests.deadlines import PATIENCE_SECONDS
 from kafkapy.testing import Kafka, NewRecord, NotYet
 
 confluent_kafka = pytest.importorskip("confluent_kafka")
-
-SOON = 30.0
 
 
 def producer_of(kafka: Kafka, **settings: Any) -> Any:
@@ -37,10 +36,10 @@ def test_a_killed_leader_is_replaced_and_comes_back(kafka_cluster: Kafka) -> Non
     leader = kafka_cluster.topic("orders").partitions[0].leader
     kafka_cluster.kill_node(leader)
     assert [each.node_id for each in kafka_cluster.nodes() if not each.is_running] == [leader]
-    assert kafka_cluster.wait_for_topic("orders", timeout=SOON).partitions[0].leader != leader
+    assert kafka_cluster.wait_for_topic("orders", timeout=PATIENCE_SECONDS).partitions[0].leader != leader
     producer = producer_of(kafka_cluster)
     producer.produce("orders", b"b")
-    assert producer.flush(SOON) == 0
+    assert producer.flush(PATIENCE_SECONDS) == 0
     kafka_cluster.start_node(leader)
     wait_for_isr(kafka_cluster, {1, 2, 3})
     assert [each.value for each in kafka_cluster.records("orders")] == [b"a", b"b"]
@@ -68,18 +67,18 @@ def test_an_isr_shrinks_while_links_are_cut_and_writes_are_refused(kafka_cluster
     # Without a record that they lack followers stay in the ISR however long they cannot fetch, as in Kafka.
     producer = producer_of(kafka_cluster, acks="1")
     producer.produce("orders", b"by the leader alone")
-    assert producer.flush(SOON) == 0
+    assert producer.flush(PATIENCE_SECONDS) == 0
     wait_for_isr(kafka_cluster, {1})
     producer = producer_of(kafka_cluster, **{"message.timeout.ms": 60_000, "retries": 0})
     refused: list[Any] = []
     producer.produce("orders", b"refused", on_delivery=lambda error, _message: refused.append(error))
-    producer.flush(SOON)
+    producer.flush(PATIENCE_SECONDS)
     assert [each.code() for each in refused] == [confluent_kafka.KafkaError.NOT_ENOUGH_REPLICAS]
     for follower in (2, 3):
         kafka_cluster.heal_link(follower, 1, both_ways=False)
     wait_for_isr(kafka_cluster, {1, 2, 3})
     producer.produce("orders", b"taken")
-    assert producer.flush(SOON) == 0
+    assert producer.flush(PATIENCE_SECONDS) == 0
     assert [each.value for each in kafka_cluster.records("orders")] == [b"by the leader alone", b"taken"]
 
 
@@ -102,7 +101,7 @@ def test_nodes_go_on_while_time_stands_still(kafka_cluster: Kafka) -> None:
     kafka_cluster.clock.freeze()
     leader = kafka_cluster.topic("orders").partitions[0].leader
     kafka_cluster.kill_node(leader)
-    assert kafka_cluster.wait_for_topic("orders", timeout=SOON).partitions[0].leader != leader
+    assert kafka_cluster.wait_for_topic("orders", timeout=PATIENCE_SECONDS).partitions[0].leader != leader
     kafka_cluster.produce("orders", "a")
     kafka_cluster.start_node(leader)
     wait_for_isr(kafka_cluster, {1, 2, 3})
@@ -117,13 +116,13 @@ def test_followers_fetch_on_while_time_stands_still(kafka_cluster: Kafka) -> Non
     kafka_cluster.clock.freeze()
     leader = kafka_cluster.topic("orders").partitions[0].leader
     fetches = kafka_cluster.faults.add(api="Fetch", sender="nodes", broker=leader, topic="orders", answer_delay_ms=1)
-    fetches.wait(fired=6, timeout=SOON)
+    fetches.wait(fired=6, timeout=PATIENCE_SECONDS)
     kafka_cluster.clock.jump()
     kafka_cluster.create_topic("dated", 3, replicas=3)
     producer = producer_of(kafka_cluster)
     for partition in range(3):
         producer.produce("dated", b"x", partition=partition)
-    assert producer.flush(SOON) == 0
+    assert producer.flush(PATIENCE_SECONDS) == 0
 
 
 def test_a_leader_moves_under_a_producer(kafka_cluster: Kafka) -> None:
@@ -132,9 +131,9 @@ def test_a_leader_moves_under_a_producer(kafka_cluster: Kafka) -> None:
     for number in range(30):
         producer.produce("orders", b"%d" % number)
         if number % 10 == 5:
-            producer.flush(SOON)
+            producer.flush(PATIENCE_SECONDS)
             kafka_cluster.move_leader("orders", 0, number % 3 + 1)
-    assert producer.flush(SOON) == 0
+    assert producer.flush(PATIENCE_SECONDS) == 0
     assert sorted(int(each.value or b"") for each in kafka_cluster.records("orders")) == list(range(30))
     with pytest.raises(LookupError, match="broker 9 has no replica of orders-0"):
         kafka_cluster.move_leader("orders", 0, 9)
@@ -154,12 +153,12 @@ def test_a_coordinator_moves_under_a_group(kafka_cluster: Kafka) -> None:
     try:
         consumer.subscribe(["orders"])
         seen: list[Any] = []
-        until = time.monotonic() + SOON
+        until = time.monotonic() + PATIENCE_SECONDS
         while len(seen) < 5 and time.monotonic() < until:
             message = consumer.poll(0.2)
             if message is not None and message.error() is None:
                 seen.append(message.value())
-        coordinator = kafka_cluster.wait_for_group("g", timeout=SOON).coordinator
+        coordinator = kafka_cluster.wait_for_group("g", timeout=PATIENCE_SECONDS).coordinator
         kafka_cluster.move_group_coordinator("g", coordinator % 3 + 1)
         kafka_cluster.produce("orders", "after")
         while len(seen) < 6 and time.monotonic() < until:
@@ -167,7 +166,7 @@ def test_a_coordinator_moves_under_a_group(kafka_cluster: Kafka) -> None:
             if message is not None and message.error() is None:
                 seen.append(message.value())
         assert seen[-1] == b"after"
-        group = kafka_cluster.wait_for_lag("g", timeout=SOON)
+        group = kafka_cluster.wait_for_lag("g", timeout=PATIENCE_SECONDS)
         assert group.coordinator == coordinator % 3 + 1
     finally:
         consumer.close()
@@ -180,11 +179,11 @@ def test_a_snapshot_of_all_nodes_is_gone_back_to(kafka_cluster: Kafka) -> None:
     kafka_cluster.produce("orders", "b")
     kafka_cluster.kill_node(3)
     kafka_cluster.restore_snapshot("one")
-    kafka_cluster.wait_for_topic("orders", timeout=SOON)
-    assert [each.value for each in kafka_cluster.wait_for_records("orders", timeout=SOON)] == [b"a"]
+    kafka_cluster.wait_for_topic("orders", timeout=PATIENCE_SECONDS)
+    assert [each.value for each in kafka_cluster.wait_for_records("orders", timeout=PATIENCE_SECONDS)] == [b"a"]
     producer = producer_of(kafka_cluster)
     producer.produce("orders", b"c")
-    assert producer.flush(SOON) == 0
+    assert producer.flush(PATIENCE_SECONDS) == 0
 
 
 def test_offsets_are_committed_while_a_coordinator_is_replaced(kafka_cluster: Kafka) -> None:
@@ -205,7 +204,7 @@ def test_reset_brings_back_what_was_broken(kafka_cluster: Kafka) -> None:
     create_replicated(kafka_cluster)
     producer = producer_of(kafka_cluster)
     producer.produce("orders", b"a")
-    assert producer.flush(SOON) == 0
+    assert producer.flush(PATIENCE_SECONDS) == 0
 
 
 def test_topics_that_are_made_after_a_reset_have_whole_isrs(kafka_cluster: Kafka) -> None:
@@ -214,7 +213,7 @@ def test_topics_that_are_made_after_a_reset_have_whole_isrs(kafka_cluster: Kafka
     lines = len(kafka_cluster.log)
     for other in {1, 2, 3} - {active}:
         kafka_cluster.cut_link(active, other)
-    until = time.monotonic() + SOON
+    until = time.monotonic() + PATIENCE_SECONDS
     while not any("is fenced: it has sent no heartbeat" in line for line in kafka_cluster.log[lines:]):
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -233,9 +232,11 @@ def test_reset_takes_settings_back_wherever_the_active_controller_is(kafka_clust
 
     def threads(*entries: Any) -> str:
         broker = admin_module.ConfigResource("BROKER", "2", incremental_configs=list(entries))
-        for changed in admin.incremental_alter_configs([broker], request_timeout=SOON).values() if entries else ():
+        for changed in (
+            admin.incremental_alter_configs([broker], request_timeout=PATIENCE_SECONDS).values() if entries else ()
+        ):
             changed.result()
-        (described,) = admin.describe_configs([broker], request_timeout=SOON).values()
+        (described,) = admin.describe_configs([broker], request_timeout=PATIENCE_SECONDS).values()
         return str(described.result()["log.cleaner.threads"].value)
 
     operation = admin_module.AlterConfigOpType.SET
@@ -275,7 +276,7 @@ def test_what_a_controller_of_its_own_has_deleted_is_gone_when_the_call_returns(
 
 
 def wait_for_isr(kafka: Kafka, isr: set[int]) -> None:
-    until = time.monotonic() + SOON
+    until = time.monotonic() + PATIENCE_SECONDS
     now: tuple[int, ...] = ()
     while time.monotonic() < until:
         try:

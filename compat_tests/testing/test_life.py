@@ -14,11 +14,11 @@ from typing import Any, Literal
 
 import pytest
 
+from compat_tests.deadlines import PATIENCE_SECONDS
 from kafkapy.testing import AsyncKafka, Kafka, KafkaStopped, NewRecord
 
 ISOLATIONS = ("thread", "process")
 Isolation = Literal["thread", "process"]
-SOON = 30.0
 """Seconds; for what comes at once on a machine that is not busy."""
 
 
@@ -27,7 +27,7 @@ def in_a_fork(work: Callable[[], Any]) -> str:
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        signal.alarm(int(SOON))  # one that hangs is ended
+        signal.alarm(int(PATIENCE_SECONDS))  # one that hangs is ended
         try:
             said = repr(work())
         except BaseException as error:
@@ -46,7 +46,7 @@ def test_a_wait_that_asyncio_cancels_harms_nobody(isolation: Isolation) -> None:
     with Kafka(isolation=isolation) as kafka:
 
         async def give_up() -> None:
-            wait = asyncio.ensure_future(AsyncKafka.of(kafka).wait_for_topic("later", timeout=SOON))
+            wait = asyncio.ensure_future(AsyncKafka.of(kafka).wait_for_topic("later", timeout=PATIENCE_SECONDS))
             await asyncio.sleep(0)
             wait.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -65,7 +65,7 @@ def test_a_start_that_asyncio_cancels_leaves_nothing_running() -> None:
         face = AsyncKafka()
         faces.append(face)
         async with face:
-            await asyncio.sleep(SOON)
+            await asyncio.sleep(PATIENCE_SECONDS)
 
     async def give_up() -> None:
         entering = asyncio.ensure_future(enter())
@@ -102,9 +102,9 @@ def test_who_asks_while_it_stops_is_told(isolation: Isolation) -> None:
                 same = [Kafka.of(kafka) for _ in begun]
                 asking = [pool.submit(ask_on, *each) for each in zip(same, begun, strict=True)]
                 for each in begun:
-                    assert each.wait(SOON)
+                    assert each.wait(PATIENCE_SECONDS)
             for ended in asking:
-                assert "stopped" in ended.result(SOON)
+                assert "stopped" in ended.result(PATIENCE_SECONDS)
 
 
 @pytest.mark.parametrize("isolation", ISOLATIONS)
@@ -125,12 +125,12 @@ def test_a_fork_does_not_disturb_the_kafka_of_its_parent(isolation: Isolation) -
 
 def test_waits_end_when_its_process_is_killed() -> None:
     with Kafka(isolation="process") as kafka, ThreadPoolExecutor(3) as pool:
-        waits = [pool.submit(kafka.wait_for_topic, "never", timeout=SOON) for _ in range(3)]
+        waits = [pool.submit(kafka.wait_for_topic, "never", timeout=PATIENCE_SECONDS) for _ in range(3)]
         assert kafka.topics() == []
         kafka._run._process.kill()  # type: ignore[attr-defined]
         for wait in waits:
             with pytest.raises(KafkaStopped, match="its process has ended"):
-                wait.result(SOON)
+                wait.result(PATIENCE_SECONDS)
         with pytest.raises(KafkaStopped):
             kafka.topics()
 
@@ -183,7 +183,7 @@ def test_an_interrupted_start_leaves_nothing(tmp_path: Any) -> None:
         env={**os.environ, "TMPDIR": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=2 * SOON,
+        timeout=2 * PATIENCE_SECONDS,
         check=False,
     )
     assert ended.stdout == "['MainThread'] []\n", ended.stderr

@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from compat_tests.deadlines import eventually
+from compat_tests.deadlines import PATIENCE_SECONDS, eventually
 from kafkapy.testing import Kafka
 
 confluent_kafka = pytest.importorskip("confluent_kafka")
 admin = pytest.importorskip("confluent_kafka.admin")
 
-SOON = 30.0
 QUICK = {
     "linger.ms": 0,
     "retry.backoff.ms": 10,
@@ -38,12 +37,14 @@ def three_nodes() -> Iterator[Kafka]:
 
 def brokers_seen(kafka: Kafka) -> dict[int, str]:
     client = admin.AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
-    return {each.id: f"{each.host}:{each.port}" for each in client.list_topics(timeout=SOON).brokers.values()}
+    return {
+        each.id: f"{each.host}:{each.port}" for each in client.list_topics(timeout=PATIENCE_SECONDS).brokers.values()
+    }
 
 
 def racks_seen(kafka: Kafka) -> dict[int, str | None]:
     client = admin.AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
-    return {each.id: each.rack for each in client.describe_cluster(request_timeout=SOON).result().nodes}
+    return {each.id: each.rack for each in client.describe_cluster(request_timeout=PATIENCE_SECONDS).result().nodes}
 
 
 def replicas_of(kafka: Kafka, topic: str) -> list[tuple[int, ...]]:
@@ -55,7 +56,7 @@ def send(kafka: Kafka, partition: int, value: bytes) -> Any:
     sent: list[Any] = []
     producer = confluent_kafka.Producer({"bootstrap.servers": kafka.bootstrap_servers, "client.id": "app", **QUICK})
     producer.produce("orders", value, partition=partition, on_delivery=lambda *report: sent.append(report))
-    assert producer.flush(SOON) == 0
+    assert producer.flush(PATIENCE_SECONDS) == 0
     ((error, message),) = sent
     assert error is None
     return message
@@ -83,7 +84,7 @@ def producing(kafka: Kafka, partitions: int) -> Iterator[list[tuple[int, bytes]]
             producer.produce("orders", b"%d" % number, partition=number % partitions, on_delivery=report)
             producer.poll(0)
             number += 1
-        assert producer.flush(SOON) == 0
+        assert producer.flush(PATIENCE_SECONDS) == 0
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -92,7 +93,7 @@ def producing(kafka: Kafka, partitions: int) -> Iterator[list[tuple[int, bytes]]
         yield acknowledged
     finally:
         done.set()
-        thread.join(SOON)
+        thread.join(PATIENCE_SECONDS)
     assert errors == []
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from compat_tests.deadlines import eventually
+from compat_tests.deadlines import PATIENCE_SECONDS, eventually
 from kafkapy.testing import AsyncKafka, Kafka, KafkaStopped
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
@@ -20,7 +20,6 @@ admin = pytest.importorskip("confluent_kafka.admin")
 kafka_python = pytest.importorskip("kafka")
 aiokafka = pytest.importorskip("aiokafka")
 
-SOON = 30.0
 API_VERSIONS_REQUEST = struct.pack(">ihhih", 10, 18, 0, 7, -1)
 
 
@@ -44,9 +43,9 @@ def isr_of(kafka: Kafka) -> set[int]:
 
 def test_a_paused_node_keeps_its_connections_and_answers_later(kafka: Kafka) -> None:
     host, port = kafka.bootstrap_servers.split(":")
-    before = socket.create_connection((host, int(port)), SOON)
+    before = socket.create_connection((host, int(port)), PATIENCE_SECONDS)
     kafka.pause_node(1)
-    with before, socket.create_connection((host, int(port)), SOON) as after:  # the system accepts it
+    with before, socket.create_connection((host, int(port)), PATIENCE_SECONDS) as after:  # the system accepts it
         for client in (before, after):
             client.sendall(API_VERSIONS_REQUEST)
             client.settimeout(0.2)
@@ -58,7 +57,7 @@ def test_a_paused_node_keeps_its_connections_and_answers_later(kafka: Kafka) -> 
             kafka.topics()
         kafka.resume_node(1)
         for client in (before, after):
-            client.settimeout(SOON)
+            client.settimeout(PATIENCE_SECONDS)
             assert client.recv(8)[4:] == struct.pack(">i", 7)
     assert not kafka.nodes()[0].is_paused
     with pytest.raises(LookupError, match="node 1 is not paused"):
@@ -74,13 +73,13 @@ def test_timers_of_a_paused_node_do_not_fire(kafka: Kafka) -> None:
     try:
         consumer.subscribe(["orders"])
         consumer.poll(0)
-        kafka.wait_for_group("shop", 1, timeout=SOON)
+        kafka.wait_for_group("shop", 1, timeout=PATIENCE_SECONDS)
         kafka.clock.freeze()
         kafka.pause_node(1)
         kafka.clock.advance(20)
         kafka.resume_node(1)
         kafka.clock.release()
-        kafka.wait_for_group("shop", 0, state="Empty", timeout=SOON)
+        kafka.wait_for_group("shop", 0, state="Empty", timeout=PATIENCE_SECONDS)
     finally:
         consumer.close()
 
@@ -91,7 +90,7 @@ def test_aiokafka_waits_for_a_paused_node(kafka: Kafka) -> None:
     async def run() -> None:
         face = AsyncKafka.of(kafka)
         producer = aiokafka.AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers, acks="all")
-        async with producer, asyncio.timeout(SOON):
+        async with producer, asyncio.timeout(PATIENCE_SECONDS):
             await producer.send_and_wait("orders", b"first")
             await face.pause_node(1)
             sending = asyncio.ensure_future(producer.send_and_wait("orders", b"second"))
@@ -113,7 +112,7 @@ def test_a_paused_leader_is_replaced_after_its_session(kafka_cluster: Kafka) -> 
     )
     kafka_cluster.pause_node(leader)
     producer.produce("orders", b"second")
-    assert producer.flush(SOON) == 0
+    assert producer.flush(PATIENCE_SECONDS) == 0
     assert kafka_cluster.topic("orders").partitions[0].leader != leader
     assert isr_of(kafka_cluster) == {1, 2, 3} - {leader}
     kafka_cluster.resume_node(leader)
@@ -126,7 +125,7 @@ def test_a_paused_controller_is_replaced(kafka_cluster: Kafka) -> None:
     kafka_cluster.pause_node(active)
     kafka_cluster.create_topic("orders", 1)  # by another
     client = admin.AdminClient({"bootstrap.servers": kafka_cluster.bootstrap_servers, "socket.timeout.ms": 1_000})
-    assert "orders" in client.list_topics(timeout=SOON).topics
+    assert "orders" in client.list_topics(timeout=PATIENCE_SECONDS).topics
     kafka_cluster.resume_node(active)
     eventually(lambda: sum(node.is_active_controller for node in kafka_cluster.nodes()) == 1, "there is one controller")
 
@@ -156,7 +155,7 @@ def test_a_kafka_with_paused_nodes_stops() -> None:
 
 def racks_seen_by_clients(kafka: Kafka) -> list[dict[int, str | None]]:
     client = admin.AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
-    described = client.describe_cluster(request_timeout=SOON).result()
+    described = client.describe_cluster(request_timeout=PATIENCE_SECONDS).result()
     other = kafka_python.KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
     try:
         brokers = other.describe_cluster()["brokers"]
@@ -201,11 +200,11 @@ def test_a_consumer_is_sent_to_the_broker_that_has_moved_to_its_rack(kafka_clust
     )  # fmt: skip
     try:
         consumer.assign([confluent_kafka.TopicPartition("orders", 0, confluent_kafka.OFFSET_BEGINNING)])
-        end = time.monotonic() + SOON
+        end = time.monotonic() + PATIENCE_SECONDS
         while (message := consumer.poll(0.2)) is None:
             assert time.monotonic() < end
         assert message.value() == b"1 tea"
-        kafka_cluster.wait_for_requests("Fetch", client="here", node=follower, timeout=SOON)
+        kafka_cluster.wait_for_requests("Fetch", client="here", node=follower, timeout=PATIENCE_SECONDS)
     finally:
         consumer.close()
 
@@ -242,7 +241,7 @@ def isrs_seen_by_clients(kafka: Kafka) -> list[set[int]]:
         other.close()
     partition = described["partitions"][0]
     return [
-        set(client.list_topics("orders", timeout=SOON).topics["orders"].partitions[0].isrs),
+        set(client.list_topics("orders", timeout=PATIENCE_SECONDS).topics["orders"].partitions[0].isrs),
         set(partition.get("isr_nodes", partition.get("isr"))),
     ]
 
@@ -258,7 +257,7 @@ def test_a_follower_stays_out_of_the_isr_until_it_may_join(kafka_cluster: Kafka)
     )
     errors: list[Any] = []
     producer.produce("orders", b"refused", on_delivery=lambda error, _: errors.append(error))
-    assert producer.flush(SOON) == 0
+    assert producer.flush(PATIENCE_SECONDS) == 0
     assert [error.name() for error in errors] == ["NOT_ENOUGH_REPLICAS"]
     other = next(each for each in (1, 2, 3) if each not in (leader, follower))
     kafka_cluster.move_leader("orders", 0, other)  # its new leader leaves it out, too
@@ -267,7 +266,7 @@ def test_a_follower_stays_out_of_the_isr_until_it_may_join(kafka_cluster: Kafka)
     kafka_cluster.expand_isr("orders", 0, follower)
     eventually(lambda: isr_of(kafka_cluster) == {1, 2, 3}, "all are in sync again")
     producer.produce("orders", b"taken", on_delivery=lambda error, _: errors.append(error))
-    assert producer.flush(SOON) == 0
+    assert producer.flush(PATIENCE_SECONDS) == 0
     assert errors[1:] == [None]
     assert [record.value for record in kafka_cluster.records("orders")] == [b"taken"]
 

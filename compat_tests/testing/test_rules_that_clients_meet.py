@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
+from compat_tests.deadlines import PATIENCE_SECONDS
 from kafkapy.testing import Kafka
 
 confluent_kafka = pytest.importorskip("confluent_kafka")
 confluent_admin = pytest.importorskip("confluent_kafka.admin")
 kafka_python = pytest.importorskip("kafka")
 
-SOON = 30.0
 """Seconds; for what comes at once on a machine that is not busy."""
 
 
@@ -29,14 +29,14 @@ def librdkafka(kafka: Kafka, **settings: Any) -> Iterator[Any]:
     def send(value: bytes, topic: str = "orders") -> Any:
         errors: list[Any] = []
         producer.produce(topic, value, partition=0, on_delivery=lambda error, _message: errors.append(error))
-        assert producer.flush(SOON) == 0
+        assert producer.flush(PATIENCE_SECONDS) == 0
         return errors[0]
 
     producer = confluent_kafka.Producer(
         {"bootstrap.servers": kafka.bootstrap_servers, "linger.ms": 0, "retry.backoff.ms": 10, **settings}
     )
     yield send
-    producer.flush(SOON)
+    producer.flush(PATIENCE_SECONDS)
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def python(kafka: Kafka, **settings: Any) -> Iterator[Any]:
 
     def send(value: bytes) -> Any:
         try:
-            producer.send("orders", value, partition=0).get(SOON)
+            producer.send("orders", value, partition=0).get(PATIENCE_SECONDS)
         except kafka_python.errors.KafkaError as error:
             return error
         return None
@@ -154,7 +154,7 @@ def test_one_group_is_refused_and_another_one_reads(orders: Kafka) -> None:
         try:
             if expected is None:
                 with pytest.raises(kafka_python.errors.GroupAuthorizationFailedError):
-                    consumer.poll(timeout_ms=SOON * 1_000)
+                    consumer.poll(timeout_ms=PATIENCE_SECONDS * 1_000)
             else:
                 assert next(consumer).value == expected
         finally:
@@ -169,7 +169,7 @@ def test_a_member_is_fenced_by_its_instance_id(orders: Kafka) -> None:
     )
     try:
         consumer.subscribe(["orders"])
-        message, until = None, time.monotonic() + SOON
+        message, until = None, time.monotonic() + PATIENCE_SECONDS
         while message is None and time.monotonic() < until:
             message = consumer.poll(1)
         assert message is not None
@@ -189,7 +189,7 @@ def test_the_message_of_an_error_reaches_the_user(kafka: Kafka) -> None:
     kafka.faults.add(api="CreateTopics", topic="orders", error="POLICY_VIOLATION", message="not before Monday")
     admin = confluent_admin.AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
     with pytest.raises(confluent_kafka.KafkaException, match="not before Monday") as refused:
-        admin.create_topics([confluent_admin.NewTopic("orders", 1, 1)])["orders"].result(SOON)
+        admin.create_topics([confluent_admin.NewTopic("orders", 1, 1)])["orders"].result(PATIENCE_SECONDS)
     assert refused.value.args[0].code() == confluent_kafka.KafkaError.POLICY_VIOLATION
     assert kafka.topics() == []
 
@@ -215,7 +215,7 @@ def test_a_throttled_producer_is_told_for_how_long(orders: Kafka) -> None:
     with librdkafka(orders, throttle_cb=lambda event: told.append(event.throttle_time)) as send:
         orders.faults.add(api="Produce", throttle_time_ms=123, times=1)
         assert send(b"a") is None
-        until = time.monotonic() + SOON
+        until = time.monotonic() + PATIENCE_SECONDS
         while not told and time.monotonic() < until:
             assert send(b"more") is None
     assert told[0] == pytest.approx(0.123)
@@ -225,7 +225,7 @@ def test_a_pause_between_slices_keeps_the_rest_until_the_fault_is_gone(orders: K
     orders.produce("orders", "x" * 5_000)
     fault = orders.faults.add(api="Fetch", slicer_bytes=500, slicer_delay_ms=1_000_000)
     with reading(orders) as consumer:
-        until = time.monotonic() + SOON
+        until = time.monotonic() + PATIENCE_SECONDS
         while not fault.read().fired and time.monotonic() < until:
             assert consumer.poll(timeout_ms=50) == {}
         assert consumer.poll(timeout_ms=50) == {}
@@ -240,7 +240,7 @@ def test_requests_of_clients_are_not_those_of_nodes(sender: str | None, orders: 
     of_clients = orders.faults.add(api="Fetch", sender=sender, error="TOPIC_AUTHORIZATION_FAILED", partition=0, times=1)
     with reading(orders) as consumer:
         with pytest.raises(kafka_python.errors.TopicAuthorizationFailedError):
-            consumer.poll(timeout_ms=SOON * 1_000)
+            consumer.poll(timeout_ms=PATIENCE_SECONDS * 1_000)
         assert next(consumer).value == b"a"
     assert (of_nodes.read().matched, of_clients.read().fired) == (0, 1)
 
@@ -251,13 +251,13 @@ def test_requests_that_are_held_go_on_when_the_fault_is_gone(end: str, orders: K
     producer = confluent_kafka.Producer({"bootstrap.servers": orders.bootstrap_servers, "linger.ms": 0})
     producer.produce("orders", b"held")
     producer.poll(0)
-    fault.wait(held=1, timeout=SOON)
+    fault.wait(held=1, timeout=PATIENCE_SECONDS)
     assert values(orders) == []
     if end == "remove":
         fault.remove()
     else:
         orders.faults.clear()
-    assert producer.flush(SOON) == 0
+    assert producer.flush(PATIENCE_SECONDS) == 0
     assert values(orders) == [b"held"]
 
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from compat_tests.deadlines import PATIENCE_SECONDS
 from kafkapy.testing import Kafka
 
 confluent_kafka = pytest.importorskip("confluent_kafka")
 kafka_python = pytest.importorskip("kafka")
 aiokafka = pytest.importorskip("aiokafka")
 
-SOON = 30.0
 SEED = """\
 topics:
   orders: {partitions: 1, offsets: {0: [3, 12]}}
@@ -44,7 +44,7 @@ def read_by_confluent(kafka: Kafka, group: str, count: int) -> list[Any]:
     try:
         consumer.subscribe(["orders"])
         messages: list[Any] = []
-        until = time.monotonic() + SOON
+        until = time.monotonic() + PATIENCE_SECONDS
         while len(messages) < count and time.monotonic() < until:
             message = consumer.poll(1)
             if message is not None:
@@ -61,7 +61,7 @@ def read_by_kafka_python(kafka: Kafka, group: str, count: int) -> list[Any]:
     )
     try:
         records: list[Any] = []
-        until = time.monotonic() + SOON
+        until = time.monotonic() + PATIENCE_SECONDS
         while len(records) < count and time.monotonic() < until:
             for batch in consumer.poll(timeout_ms=1_000).values():
                 records += batch
@@ -75,7 +75,7 @@ def read_by_aiokafka(kafka: Kafka, group: str, count: int) -> list[Any]:
         consumer = aiokafka.AIOKafkaConsumer(
             "orders", bootstrap_servers=kafka.bootstrap_servers, group_id=group, auto_offset_reset="earliest"
         )
-        async with consumer, asyncio.timeout(SOON):
+        async with consumer, asyncio.timeout(PATIENCE_SECONDS):
             records = [await consumer.getone() for _ in range(count)]
         return [(r.offset, r.timestamp, r.key, r.value, list(r.headers)) for r in records]
 
@@ -106,21 +106,21 @@ def test_clients_pass_over_a_partition_of_no_records(kafka: Kafka, read: Any) ->
 def test_an_export_keeps_what_transactions_have_left(kafka: Kafka, tmp_path: Path) -> None:
     kafka.create_topic("orders", 1)
     producer = confluent_kafka.Producer({"bootstrap.servers": kafka.bootstrap_servers, "transactional.id": "t"})
-    producer.init_transactions(SOON)
+    producer.init_transactions(PATIENCE_SECONDS)
     for value, commit in ((b"first", True), (b"lost", False), (b"second", True)):
         producer.begin_transaction()
         producer.produce("orders", value, headers={"n": value})
-        producer.flush(SOON)
-        (producer.commit_transaction if commit else producer.abort_transaction)(SOON)
+        producer.flush(PATIENCE_SECONDS)
+        (producer.commit_transaction if commit else producer.abort_transaction)(PATIENCE_SECONDS)
     kafka.wait_for_transaction("t")
     kafka.commit_offsets("shop", {("orders", 0): 4})
     producer.begin_transaction()
     producer.produce("orders", b"open")
-    producer.flush(SOON)
+    producer.flush(PATIENCE_SECONDS)
     kafka.export(tmp_path / "state.jsonl")
     before = [(r.offset, r.timestamp_ms, r.value, r.headers) for r in kafka.records("orders")]
     assert [each[0] for each in before] == [0, 4]
-    producer.abort_transaction(SOON)
+    producer.abort_transaction(PATIENCE_SECONDS)
 
     kafka.reset()
     kafka.seed(tmp_path / "state.jsonl")
@@ -142,7 +142,7 @@ def test_offsets_of_a_group_of_the_new_protocol_are_kept(kafka: Kafka, tmp_path:
         }
     )
     consumer.subscribe(["orders"])
-    until = time.monotonic() + SOON
+    until = time.monotonic() + PATIENCE_SECONDS
     while (message := consumer.poll(1)) is None:
         assert time.monotonic() < until
     consumer.commit(message, asynchronous=False)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from compat_tests.deadlines import PATIENCE_SECONDS
 from kafkapy.testing import Kafka
 
-SOON = 30.0
 # The delay of the first rebalance is Kafka's, three seconds, and has a test of its own.
 SETTINGS = {"group.initial.rebalance.delay.ms": 0}
 
@@ -41,14 +41,14 @@ def held_until_refused(kafka: Kafka) -> Iterator[None]:
     """Time stands still, and so a transaction that has ended is being completed, until a client has heard of it."""
 
     def release() -> None:
-        kafka.wait_for_requests("AddPartitionsToTxn", error="CONCURRENT_TRANSACTIONS", timeout=SOON)
+        kafka.wait_for_requests("AddPartitionsToTxn", error="CONCURRENT_TRANSACTIONS", timeout=PATIENCE_SECONDS)
         kafka.clock.release()
 
     kafka.clock.freeze()
     with ThreadPoolExecutor(1) as beside:
         released = beside.submit(release)
         yield
-        released.result(SOON)
+        released.result(PATIENCE_SECONDS)
 
 
 def check_retries(kafka: Kafka) -> None:
@@ -66,16 +66,16 @@ def test_confluent_kafka_tries_again(kafka: Kafka) -> None:
     library = pytest.importorskip("confluent_kafka")
     servers = {"bootstrap.servers": kafka.bootstrap_servers}
     producer = library.Producer({**servers, "transactional.id": "orders", "linger.ms": 0})
-    producer.init_transactions(SOON)
+    producer.init_transactions(PATIENCE_SECONDS)
     with held_until_refused(kafka):
         for value in (b"one", b"two"):
             producer.begin_transaction()
             producer.produce("orders", value)
-            producer.commit_transaction(SOON)
+            producer.commit_transaction(PATIENCE_SECONDS)
     consumer = library.Consumer({**servers, "group.id": "readers", "auto.offset.reset": "earliest"})
     try:
         consumer.subscribe(["orders"])
-        assert [consumer.poll(SOON).value() for _ in range(2)] == [b"one", b"two"]
+        assert [consumer.poll(PATIENCE_SECONDS).value() for _ in range(2)] == [b"one", b"two"]
     finally:
         consumer.close()
     check_retries(kafka)
@@ -98,7 +98,7 @@ def test_kafka_python_tries_again(kafka: Kafka) -> None:
         bootstrap_servers=kafka.bootstrap_servers,
         group_id="readers",
         auto_offset_reset="earliest",
-        consumer_timeout_ms=SOON * 1_000,
+        consumer_timeout_ms=PATIENCE_SECONDS * 1_000,
     )
     try:
         assert [next(consumer).value for _ in range(2)] == [b"one", b"two"]
@@ -121,7 +121,7 @@ def test_aiokafka_tries_again(kafka: Kafka) -> None:
         async with library.AIOKafkaConsumer("orders", bootstrap_servers=servers, **settings) as consumer:
             assert [(await consumer.getone()).value for _ in range(2)] == [b"one", b"two"]
 
-    asyncio.run(asyncio.wait_for(run(), SOON))
+    asyncio.run(asyncio.wait_for(run(), PATIENCE_SECONDS))
     check_retries(kafka)
 
 
@@ -149,10 +149,10 @@ def test_a_topic_that_was_just_created_is_asked_for_again(kafka: Kafka) -> None:
     confluent_kafka = pytest.importorskip("confluent_kafka")
     servers = {"bootstrap.servers": kafka.bootstrap_servers}
     admin = admin_module.AdminClient(servers)
-    admin.create_topics([admin_module.NewTopic("orders", 1, 1)])["orders"].result(SOON)
+    admin.create_topics([admin_module.NewTopic("orders", 1, 1)])["orders"].result(PATIENCE_SECONDS)
     producer = confluent_kafka.Producer({**servers, "client.id": "producer"})
     producer.produce("orders", b"one")
-    assert producer.flush(SOON) == 0
+    assert producer.flush(PATIENCE_SECONDS) == 0
     told = [each.errors for each in kafka.recorded("Metadata", client="producer").everything()]
     assert told.count(("UNKNOWN_TOPIC_OR_PARTITION",)) == 1
     assert [record.value for record in kafka.records("orders")] == [b"one"]
@@ -161,10 +161,10 @@ def test_a_topic_that_was_just_created_is_asked_for_again(kafka: Kafka) -> None:
 def test_the_kit_itself_does_its_work_at_once(kafka: Kafka) -> None:
     library = pytest.importorskip("confluent_kafka.admin")
     admin = library.AdminClient({"bootstrap.servers": kafka.bootstrap_servers, "client.id": "admin"})
-    admin.create_topics([library.NewTopic("orders", 1, 1)])["orders"].result(SOON)
+    admin.create_topics([library.NewTopic("orders", 1, 1)])["orders"].result(PATIENCE_SECONDS)
     kafka.reset()
     kafka.create_topic("orders", 1)
-    assert "orders" in admin.list_topics(timeout=SOON).topics
+    assert "orders" in admin.list_topics(timeout=PATIENCE_SECONDS).topics
     kafka.produce("orders", "one")
     kafka.commit_offsets("readers", {("orders", 0): 1})
     assert kafka.group("readers").offsets == {("orders", 0): 1}

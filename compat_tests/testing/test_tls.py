@@ -15,7 +15,7 @@ confluent_kafka = pytest.importorskip("confluent_kafka")
 kafka_python = pytest.importorskip("kafka")
 aiokafka = pytest.importorskip("aiokafka")
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 90.0
 VALUES = [b"small", b"x" * 900_000, b"last"]
 
 

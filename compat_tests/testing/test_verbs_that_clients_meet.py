@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
+from compat_tests.deadlines import PATIENCE_SECONDS
 from kafkapy.testing import Kafka
 
 confluent_kafka = pytest.importorskip("confluent_kafka")
 kafka_python = pytest.importorskip("kafka")
 
-SOON = 30.0
 """Seconds; for what comes at once on a machine that is not busy."""
 JUMPS_MAX = 1_000
 
@@ -29,7 +29,7 @@ def producing(kafka: Kafka, **settings: Any) -> Iterator[Any]:
     def send(value: bytes, topic: str = "orders") -> Any:
         sent: list[Any] = []
         producer.produce(topic, value, partition=0, on_delivery=lambda *report: sent.append(report))
-        assert producer.flush(SOON) == 0
+        assert producer.flush(PATIENCE_SECONDS) == 0
         ((error, message),) = sent
         assert error is None
         return message
@@ -46,7 +46,7 @@ def producing(kafka: Kafka, **settings: Any) -> Iterator[Any]:
         }
     )
     yield send
-    producer.flush(SOON)
+    producer.flush(PATIENCE_SECONDS)
 
 
 def read(kafka: Kafka, count: int, group: str | None = None) -> list[bytes]:
@@ -60,7 +60,7 @@ def read(kafka: Kafka, count: int, group: str | None = None) -> list[bytes]:
     )
     found: list[bytes] = []
     try:
-        until = time.monotonic() + SOON
+        until = time.monotonic() + PATIENCE_SECONDS
         while len(found) < count and time.monotonic() < until:
             for records in consumer.poll(timeout_ms=1_000).values():
                 found += [record.value for record in records]
@@ -113,7 +113,7 @@ def test_records_get_the_time_that_the_clock_shows(kafka: Kafka) -> None:
         kafka.clock.advance(3_600)
         assert timestamp_ms(send(b"c")) == frozen_ms + 3_600_000
         kafka.clock.release()
-        times, until = [frozen_ms + 3_600_000], time.monotonic() + SOON
+        times, until = [frozen_ms + 3_600_000], time.monotonic() + PATIENCE_SECONDS
         while times[0] == times[-1] and time.monotonic() < until:
             times.append(timestamp_ms(send(b"d")))
         assert times[0] < times[-1]
@@ -125,10 +125,10 @@ def test_jumps_come_to_the_end_of_a_transaction(kafka: Kafka) -> None:
     producer = confluent_kafka.Producer(
         {"bootstrap.servers": kafka.bootstrap_servers, "transactional.id": "t", "transaction.timeout.ms": 60_000}
     )
-    producer.init_transactions(SOON)
+    producer.init_transactions(PATIENCE_SECONDS)
     producer.begin_transaction()
     producer.produce("orders", b"late")
-    producer.flush(SOON)
+    producer.flush(PATIENCE_SECONDS)
     before_ms = kafka.clock.read().now_ms
     jumps = 0
     while kafka.transaction("t").state == "Ongoing" and jumps < JUMPS_MAX:
@@ -137,7 +137,7 @@ def test_jumps_come_to_the_end_of_a_transaction(kafka: Kafka) -> None:
     assert kafka.wait_for_transaction("t").state == "CompleteAbort"
     assert kafka.clock.read().now_ms - before_ms >= 60_000
     with pytest.raises(confluent_kafka.KafkaException) as fenced:
-        producer.commit_transaction(SOON)
+        producer.commit_transaction(PATIENCE_SECONDS)
     assert fenced.value.args[0].code() in (
         confluent_kafka.KafkaError._FENCED,
         confluent_kafka.KafkaError.INVALID_PRODUCER_EPOCH,
@@ -155,7 +155,7 @@ def orders(kafka_cluster: Kafka) -> Kafka:
 
 
 def leader_of(kafka: Kafka) -> int:
-    return kafka.wait_for_topic("orders", timeout=SOON).partitions[0].leader
+    return kafka.wait_for_topic("orders", timeout=PATIENCE_SECONDS).partitions[0].leader
 
 
 def test_a_producer_follows_leaders_that_stop_and_start_and_restart(orders: Kafka) -> None:
@@ -184,7 +184,7 @@ def test_a_wiped_node_serves_what_it_has_fetched_again(orders: Kafka) -> None:
     orders.stop_node(follower)
     orders.wipe_node(follower)
     orders.start_node(follower)
-    until = time.monotonic() + SOON
+    until = time.monotonic() + PATIENCE_SECONDS
     while follower not in orders.topic("orders").partitions[0].isr and time.monotonic() < until:
         time.sleep(0.01)
     orders.move_leader("orders", 0, follower)
@@ -197,14 +197,14 @@ def test_a_transaction_is_committed_by_the_coordinator_that_it_has_moved_to(orde
     producer = confluent_kafka.Producer(
         {"bootstrap.servers": orders.bootstrap_servers, "transactional.id": "t", "retry.backoff.ms": 10}
     )
-    producer.init_transactions(SOON)
+    producer.init_transactions(PATIENCE_SECONDS)
     producer.begin_transaction()
     producer.produce("orders", b"in a transaction")
-    assert producer.flush(SOON) == 0
+    assert producer.flush(PATIENCE_SECONDS) == 0
     other = orders.transaction("t").coordinator % 3 + 1
     orders.move_transaction_coordinator("t", other)
-    producer.commit_transaction(SOON)
-    ended = orders.wait_for_transaction("t", timeout=SOON)
+    producer.commit_transaction(PATIENCE_SECONDS)
+    ended = orders.wait_for_transaction("t", timeout=PATIENCE_SECONDS)
     assert (ended.state, ended.coordinator) == ("CompleteCommit", other)
     assert read(orders, 1) == [b"in a transaction"]
 
@@ -214,11 +214,11 @@ def test_fetches_of_followers_that_are_held_keep_a_producer_waiting(orders: Kafk
     held = orders.faults.add(api="Fetch", sender="nodes", broker=leader, topic="orders", hold="before")
     elsewhere = orders.faults.add(api="Produce", broker=leader % 3 + 1, disconnect="before")
     producer = confluent_kafka.Producer({"bootstrap.servers": orders.bootstrap_servers, "acks": "all", "linger.ms": 0})
-    held.wait(held=2, timeout=SOON)
+    held.wait(held=2, timeout=PATIENCE_SECONDS)
     producer.produce("orders", b"a")
     orders.wait_for_records("orders", 0)
     assert producer.flush(0.1) == 1
     held.remove()
-    assert producer.flush(SOON) == 0
+    assert producer.flush(PATIENCE_SECONDS) == 0
     assert read(orders, 1) == [b"a"]
     assert elsewhere.read().matched == 0
