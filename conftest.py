@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import signal
+import warnings
 from collections import Counter
+from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +22,44 @@ for number in (signal.SIGQUIT, signal.SIGHUP):
 
 # Missing program -> how Debian and Ubuntu call the package that has it.
 PACKAGES = {"kcat": "kcat", "java": "default-jdk", "mvn": "maven", "go": "golang", "node": "nodejs", "npm": "npm"}
+
+
+HERE = Path(__file__).parent
+WITH_CLIENTS = (
+    "compat_tests",
+    "docs",
+    "examples",
+    "tests/cluster/test_clients_in_process.py",
+    "tests/faults/test_clients.py",
+    "tests/network/test_kerberos_logins.py",
+)
+"""Where clients in Python are used: they leave sockets of connections that were refused, or that the broker has closed,
+to the garbage collector.
+"""
+LEFT_SOCKETS = r"ignore:unclosed (<socket|<ssl|transport):ResourceWarning"
+
+
+def has_clients(item: pytest.Item) -> bool:
+    return any(item.path.is_relative_to(HERE / path) for path in WITH_CLIENTS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if has_clients(item):
+            item.add_marker(pytest.mark.filterwarnings(LEFT_SOCKETS))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+    """What the last test of a file has left is collected when nothing has it any more, its fixtures and its log: or it
+    would be the failure of whichever test runs when the collector comes.
+    """
+    done = yield
+    if has_clients(item) and (nextitem is None or nextitem.path != item.path):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
+    return done
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

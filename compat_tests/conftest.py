@@ -6,10 +6,8 @@ pytest compat_tests --broker=apache    the same against Apache Kafka 4.4.0: does
 
 from __future__ import annotations
 
-import gc
 import itertools
 import os
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -28,9 +26,6 @@ pytest.register_assert_rewrite("compat_tests.client_program", "compat_tests.clie
 # What all brokers here run with: kafkapy's own defaults, told to both.
 SETTINGS = {"group.initial.rebalance.delay.ms": "0", "offsets.topic.num.partitions": "4"}
 
-
-LEFT_SOCKETS = r"ignore:unclosed (<socket|<ssl|transport):ResourceWarning"
-"""Python's clients leave sockets of connections that were refused, or that the broker has closed, to the collector."""
 
 B = TypeVar("B", bound=Broker)
 
@@ -53,22 +48,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="the differential tests play every scenario with a strict kafkapy, too, not only what meets a kindness",
     )
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.filterwarnings(LEFT_SOCKETS))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _left_sockets_are_collected() -> Iterator[None]:
-    """Before the collector meets them in a test of another directory, whose failure their warnings would be."""
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 @pytest.fixture(scope="session")

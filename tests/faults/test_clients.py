@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -17,8 +16,6 @@ aiokafka = pytest.importorskip("aiokafka")
 confluent_kafka = pytest.importorskip("confluent_kafka")
 kafka = pytest.importorskip("kafka")
 
-# kafka-python and aiokafka leave sockets that the broker has closed to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 SENT = [f"{number}".encode() for number in range(5)]
 PATIENCE_MS = 90_000
@@ -32,7 +29,6 @@ def shared_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeInThre
     settings = {"offsets.topic.num.partitions": "1", "transaction.state.log.num.partitions": "1"}
     with NodeInThread(tmp_path_factory.mktemp("node"), settings) as node:
         yield node
-    gc.collect()
 
 
 @pytest.fixture
