@@ -34,24 +34,29 @@ class Mutated:
 
     async def play(self, node: Node) -> None:
         stream = await trio.open_tcp_stream("127.0.0.1", port_of(node))
-        with suppress(trio.BrokenResourceError, ssl.SSLError):
-            for flight in range(3):
-                with suppress(ssl.SSLWantReadError):
-                    self._tls.do_handshake()
-                data = bytearray(self._outgoing.read())
-                if flight == self._mutate_at and data:
-                    self._change(data)
-                await self._send(stream, data)
-                if flight >= self._mutate_at or not data:
-                    break
-                received = await stream.receive_some()
-                if not received:
-                    break
-                self._incoming.write(received)
-            await stream.send_eof()  # else both might wait for each other, until the time is up
-            while await stream.receive_some():
-                pass
-        await trio.aclose_forcefully(stream)
+        try:
+            with suppress(trio.BrokenResourceError, ssl.SSLError):
+                await self._shake_hands(stream)
+                await stream.send_eof()  # else both might wait for each other, until the time is up
+                while await stream.receive_some():
+                    pass
+        finally:
+            await trio.aclose_forcefully(stream)
+
+    async def _shake_hands(self, stream: trio.SocketStream) -> None:
+        for flight in range(3):
+            with suppress(ssl.SSLWantReadError):
+                self._tls.do_handshake()
+            data = bytearray(self._outgoing.read())
+            if flight == self._mutate_at and data:
+                self._change(data)
+            await self._send(stream, data)
+            if flight >= self._mutate_at or not data:
+                break
+            received = await stream.receive_some()
+            if not received:
+                break
+            self._incoming.write(received)
 
     def _change(self, data: bytearray) -> None:
         random = self._random
