@@ -1,4 +1,6 @@
-"""For all tests: what they start obeys signals, and the end says what to install for those that were skipped."""
+"""For all tests: what they start obeys signals, what clients leave is collected, and the end says what to install for
+those that were skipped.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     would be the failure of whichever test runs when the collector comes.
     """
     done = yield
-    if has_clients(item) and (nextitem is None or nextitem.path != item.path):
+    if (nextitem is None or nextitem.path != item.path) and has_clients(item):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)
             gc.collect()

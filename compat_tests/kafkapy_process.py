@@ -18,7 +18,7 @@ from typing import Self
 from compat_tests.orphans import dying_with_us
 
 START_TIMEOUT_SECONDS = 60.0  # a machine may be busy with other tests
-STOP_TIMEOUT_SECONDS = 60.0
+STOP_TIMEOUT_SECONDS = 10.0
 LISTENING = re.compile(r"(?:localhost|127\.0\.0\.1):(\d+)")
 TRACEBACK = "Traceback (most recent call last)"
 

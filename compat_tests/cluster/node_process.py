@@ -17,7 +17,7 @@ from compat_tests.kafkapy_process import TRACEBACK, KafkapyFailed, kafkapy_comma
 from compat_tests.orphans import dying_with_us
 
 START_SECONDS_MAX = 90.0
-STOP_SECONDS_MAX = 60.0
+STOP_SECONDS_MAX = 20.0
 APACHE_HEAP_MB = 384
 
 

@@ -59,7 +59,7 @@ def lose(cluster: ClusterProcesses, working: Load, node_id: int, *, in_order: bo
         node.kill()
     others = ",".join(each.bootstrap for each in cluster.brokers if each is not node)
     eventually(
-        lambda: {view.leader for view in partitions_of(others, working.topic).values()} <= {1, 2, 3} - {node_id},
+        lambda: {view.leader for view in partitions_of(others, working.topic).values()} == {1, 2, 3} - {node_id},
         "the others lead",
     )
     working.goes_on()

@@ -31,7 +31,7 @@ from kafkapy_wire.records import NewRecord, build_batch
 
 Told = dict[str, Any]
 Scenario = Callable[["Client"], Told]
-SETTLED_SECONDS = 60
+SETTLED_SECONDS = 20
 
 
 class Client:

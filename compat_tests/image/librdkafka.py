@@ -6,11 +6,12 @@ from contextlib import closing
 
 import pytest
 
+from compat_tests.deadlines import PATIENCE_SECONDS
+
 confluent_kafka = pytest.importorskip("confluent_kafka")
 confluent_admin = pytest.importorskip("confluent_kafka.admin")
 
 VALUES = [b"one", b"two", b"three"]
-PATIENCE_SECONDS = 90.0
 
 
 def addresses_told(bootstrap: str) -> list[str]:

@@ -232,9 +232,8 @@ def test_reset_takes_settings_back_wherever_the_active_controller_is(kafka_clust
 
     def threads(*entries: Any) -> str:
         broker = admin_module.ConfigResource("BROKER", "2", incremental_configs=list(entries))
-        for changed in (
-            admin.incremental_alter_configs([broker], request_timeout=PATIENCE_SECONDS).values() if entries else ()
-        ):
+        if entries:
+            (changed,) = admin.incremental_alter_configs([broker], request_timeout=PATIENCE_SECONDS).values()
             changed.result()
         (described,) = admin.describe_configs([broker], request_timeout=PATIENCE_SECONDS).values()
         return str(described.result()["log.cleaner.threads"].value)

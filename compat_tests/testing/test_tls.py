@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from compat_tests.deadlines import PATIENCE_SECONDS
 from kafkapy.testing import Kafka, KafkaNotStarted
 
 confluent_kafka = pytest.importorskip("confluent_kafka")
 kafka_python = pytest.importorskip("kafka")
 aiokafka = pytest.importorskip("aiokafka")
 
-PATIENCE_SECONDS = 90.0
 VALUES = [b"small", b"x" * 900_000, b"last"]
 
 

@@ -46,7 +46,7 @@ def check_enough_brokers(nodes: ControlledNodes, broker: int) -> None:
     image = nodes.image
     places = _Places(nodes, image, broker)
     for held in _held(nodes, image, broker):
-        places.check(broker, held)
+        places.instead(broker, held)
 
 
 async def move_replicas_away(nodes: ControlledNodes, broker: int, until: float) -> None:
@@ -73,11 +73,10 @@ async def move_replicas_away(nodes: ControlledNodes, broker: int, until: float) 
                 continue  # it is on its way
             if adding or removing:
                 wanted[held] = None
-            elif places.check(broker, held):
-                chosen = places.instead(broker, held)
+            elif (chosen := places.instead(broker, held)) is not None:
                 wanted[held] = [chosen if each == broker else each for each in held.image.replicas]
             else:
-                refusals[str(held)] = f"the controller does not hear of {places.named(held)}, which could have one"
+                refusals[str(held)] = f"the controller does not hear of {places.fenced(held)}, which could have one"
         refusals |= await _ask(nodes, wanted)
         await trio.sleep(AGAIN_SECONDS)
 
@@ -118,30 +117,26 @@ class _Places:
             for replica in partition.replicas
         )
 
-    def check(self, broker: int, held: Held) -> bool:
-        """Whether there is one instead of this broker; False: once it is unfenced. Raises ValueError: there is none."""
-        if self.usable.difference(held.image.replicas):
-            return True
-        if self._fenced.difference(held.image.replicas):
-            return False
-        raise ValueError(
-            f"node {broker} cannot be removed: {held} has replicas on the brokers "
-            f"{', '.join(map(str, held.image.replicas))}, and no other broker runs that could have one: add a node "
-            "first, or see that it needs fewer replicas (`kafkapy cluster reassign --replication-factor`)"
-        )
-
-    def named(self, held: Held) -> str:
-        """Those that could take a replica if they were not fenced."""
-        return " and ".join(f"node {each}" for each in sorted(self._fenced.difference(held.image.replicas)))
-
-    def instead(self, broker: int, held: Held) -> int:
-        """For a partition that was checked."""
+    def instead(self, broker: int, held: Held) -> int | None:
+        """None: those that could have one are fenced. Raises ValueError: there is none."""
         replicas = [each for each in held.image.replicas if each != broker]
         free = self.usable.difference(replicas)
+        if not free:
+            if self._fenced.difference(replicas):
+                return None
+            raise ValueError(
+                f"node {broker} cannot be removed: {held} has replicas on the brokers "
+                f"{', '.join(map(str, held.image.replicas))}, and no other broker runs that could have one: add a node "
+                "first, or see that it needs fewer replicas (`kafkapy cluster reassign --replication-factor`)"
+            )
         used = {self._racks[each] for each in replicas if self._racks.get(each) is not None}
         chosen = min(free, key=lambda each: (self._racks[each] in used, self._loads[each], each))
         self._loads[chosen] += 1
         return chosen
+
+    def fenced(self, held: Held) -> str:
+        """Names those that could take a replica if they were not."""
+        return " and ".join(f"node {each}" for each in sorted(self._fenced.difference(held.image.replicas)))
 
 
 async def _ask(nodes: ControlledNodes, wanted: dict[Held, list[int] | None]) -> dict[str, str]:

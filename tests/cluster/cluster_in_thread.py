@@ -16,7 +16,8 @@ START_SECONDS_MAX = 30.0
 STOP_SECONDS_MAX = 30.0
 # A loop that also has the tests' own threads beside it answers later than a process of its own.
 SETTINGS = {
-    "broker.session.timeout.ms": "1000",
+    # Who is fenced for a moment leads nothing afterwards, for the 300 s until leaders are balanced.
+    "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "100",
     "offsets.topic.num.partitions": "3",
     "transaction.state.log.num.partitions": "3",

@@ -16,7 +16,6 @@ aiokafka = pytest.importorskip("aiokafka")
 confluent_kafka = pytest.importorskip("confluent_kafka")
 kafka = pytest.importorskip("kafka")
 
-
 SENT = [f"{number}".encode() for number in range(5)]
 PATIENCE_MS = 90_000
 POLL_MS = 2_000
