@@ -21,8 +21,6 @@ from kafkapy_wire.errors import ErrorCode, KafkaError
 confluent_kafka = pytest.importorskip("confluent_kafka")
 kafka_python = pytest.importorskip("kafka")
 
-"""Seconds; for what comes at once on a machine that is not busy."""
-
 
 @contextmanager
 def consuming(kafka: Kafka, *topics: str, **settings: Any) -> Iterator[Any]:

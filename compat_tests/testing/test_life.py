@@ -19,7 +19,6 @@ from kafkapy.testing import AsyncKafka, Kafka, KafkaStopped, NewRecord
 
 ISOLATIONS = ("thread", "process")
 Isolation = Literal["thread", "process"]
-"""Seconds; for what comes at once on a machine that is not busy."""
 
 
 def in_a_fork(work: Callable[[], Any]) -> str:

@@ -19,8 +19,6 @@ confluent_kafka = pytest.importorskip("confluent_kafka")
 confluent_admin = pytest.importorskip("confluent_kafka.admin")
 kafka_python = pytest.importorskip("kafka")
 
-"""Seconds; for what comes at once on a machine that is not busy."""
-
 
 @contextmanager
 def librdkafka(kafka: Kafka, **settings: Any) -> Iterator[Any]:

@@ -18,7 +18,6 @@ from kafkapy.testing import Kafka
 confluent_kafka = pytest.importorskip("confluent_kafka")
 kafka_python = pytest.importorskip("kafka")
 
-"""Seconds; for what comes at once on a machine that is not busy."""
 JUMPS_MAX = 1_000
 
 
