@@ -11,6 +11,7 @@ import pytest
 from compat_tests.broker import Broker
 from compat_tests.client_scenarios import START_MS
 from compat_tests.deadlines import PATIENCE_SECONDS, eventually
+from compat_tests.polled import polled
 
 kafka = pytest.importorskip("kafka")
 kafka_admin = pytest.importorskip("kafka.admin")
@@ -38,14 +39,7 @@ def consumer(broker: Broker, *topics: str, **settings: Any) -> Any:
 
 def consume(client: Any, count: int) -> list[Any]:
     """The next `count` records, in the order they came."""
-    records: list[Any] = []
-
-    def enough() -> bool:
-        for partition in client.poll(timeout_ms=200).values():
-            records.extend(partition)
-        return len(records) >= count
-
-    eventually(enough, f"{count} records")
+    records = polled(client, count)
     assert len(records) == count
     return records
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from compat_tests.apache_kafka import DUMP_LOG, ApacheKafka, jar_directory, java_tool
+from compat_tests.deadlines import PATIENCE_SECONDS
 from compat_tests.kafkapy_process import KafkapyProcess
 from compat_tests.tools import need
 
@@ -87,7 +88,7 @@ def create_topics(bootstrap: str) -> None:
         confluent_admin.NewTopic(topic, num_partitions=1, replication_factor=1, config=config) for topic in TOPICS
     ]
     for future in admin.create_topics(topics).values():
-        future.result(timeout=30)
+        future.result(timeout=PATIENCE_SECONDS)
 
 
 def produce_plain(bootstrap: str, *, seed: int, codecs: tuple[str, ...]) -> None:
@@ -109,7 +110,7 @@ def produce_plain(bootstrap: str, *, seed: int, codecs: tuple[str, ...]) -> None
                 value=None if chance.random() < 0.15 else b"%d-%d-" % (seed, number) + b"x" * chance.randrange(80),
                 headers=[("origin", codec.encode())] if chance.random() < 0.3 else None,
             )
-        assert producer.flush(30) == 0
+        assert producer.flush(PATIENCE_SECONDS) == 0
 
 
 def produce_transactions(bootstrap: str, *, seed: int, transactional_ids: tuple[str, ...]) -> None:
@@ -123,7 +124,7 @@ def produce_transactions(bootstrap: str, *, seed: int, transactional_ids: tuple[
                 "batch.num.messages": 5,
             }
         )
-        producer.init_transactions(30)
+        producer.init_transactions(PATIENCE_SECONDS)
         for transaction in range(40):
             producer.begin_transaction()
             for number in range(chance.randrange(1, 12)):
@@ -133,11 +134,11 @@ def produce_transactions(bootstrap: str, *, seed: int, transactional_ids: tuple[
                     key=b"key-%d" % chance.randrange(60),
                     value=None if chance.random() < 0.1 else value,
                 )
-            producer.flush(30)
+            producer.flush(PATIENCE_SECONDS)
             if chance.random() < 0.6:
-                producer.commit_transaction(30)
+                producer.commit_transaction(PATIENCE_SECONDS)
             else:
-                producer.abort_transaction(30)
+                producer.abort_transaction(PATIENCE_SECONDS)
 
 
 def clean(broker: ApacheKafka | KafkapyProcess, directory: Path) -> dict[str, int]:
@@ -160,7 +161,7 @@ def set_dirty_ratio(bootstrap: str, ratio: str) -> None:
     admin = confluent_admin.AdminClient({"bootstrap.servers": bootstrap})
     resources = [confluent_admin.ConfigResource(kind, topic, incremental_configs=[entry]) for topic in TOPICS]
     for future in admin.incremental_alter_configs(resources).values():
-        future.result(timeout=30)
+        future.result(timeout=PATIENCE_SECONDS)
 
 
 def checkpoints(directory: Path) -> dict[str, int]:

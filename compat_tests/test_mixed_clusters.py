@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from compat_tests.apache_kafka import CLUSTER_ID, java_tools
-from compat_tests.deadlines import eventually
+from compat_tests.deadlines import PATIENCE_SECONDS, eventually
 from compat_tests.mixed_cluster import MixedCluster
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.add_raft_voter import AddRaftVoterRequest, Listener
@@ -148,7 +148,7 @@ def produce(servers: str, topic: str, values: Mapping[int, Sequence[str]], acks:
     for partition, texts in values.items():
         for text in texts:
             producer.produce(topic, text.encode(), partition=partition, on_delivery=delivered)
-    assert producer.flush(30) == 0
+    assert producer.flush(PATIENCE_SECONDS) == 0
     assert failures == []
 
 
@@ -294,13 +294,13 @@ def test_groups_and_transactions_span_brokers_of_both_kinds(mixed: MixedCluster)
     assert [code for code, _ in written] == [0] * 3, written
     for name in names[3:]:  # a client that asks the coordinator itself, so that leaders verify
         producer = confluent_kafka.Producer({"bootstrap.servers": mixed.bootstrap, "transactional.id": name})
-        producer.init_transactions(30)
+        producer.init_transactions(PATIENCE_SECONDS)
         for value, end in (("committed", producer.commit_transaction), ("aborted", producer.abort_transaction)):
             producer.begin_transaction()
             for index in range(3):
                 producer.produce("exactly-once", f"{value} {name}".encode(), partition=index)
-            producer.flush(30)
-            end(30)
+            producer.flush(PATIENCE_SECONDS)
+            end(PATIENCE_SECONDS)
     coordinators = {line.split()[1] for line in listed[1].splitlines() if line.startswith("id-")}
     assert coordinators <= {"1", "2", "3"}
     values = consume(mixed.bootstrap, "exactly-once", 3)

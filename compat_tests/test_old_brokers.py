@@ -23,6 +23,7 @@ from compat_tests.client_program import ClientProgram, Record, until_settled
 from compat_tests.deadlines import PATIENCE_SECONDS, eventually
 from compat_tests.differential.peer import Peer
 from compat_tests.kafkapy_process import KafkapyProcess
+from compat_tests.polled import polled
 from compat_tests.tools import need, need_tool
 from kafkapy_wire.api_keys import API_VERSIONS
 from kafkapy_wire.messages.api_versions import ApiVersionsRequest
@@ -100,15 +101,8 @@ def test_kafka_python(old_broker: OldBroker) -> None:
         enable_auto_commit=False,
     )
     with closing(consumer):
-        values: list[bytes] = []
-
-        def read() -> bool:
-            values.extend(each.value for found in consumer.poll(timeout_ms=2_000).values() for each in found)
-            return bool(values)
-
-        eventually(read, "the record")
+        assert [each.value for each in polled(consumer, 1)] == [b"one"]
         consumer.commit()
-    assert values == [b"one"]
     transactional = {"bootstrap_servers": old_broker.bootstrap, "transactional_id": "of-kafka-python"}
     with closing(kafka.KafkaProducer(**transactional)) as producer:
         producer.init_transactions()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from compat_tests.cluster.processes import ClusterProcesses
-from compat_tests.deadlines import eventually
+from compat_tests.deadlines import PATIENCE_SECONDS, eventually
 from compat_tests.kerberos_realm import SERVICE, running_realm, tickets_issued
 from kafkapy.testing import IdentityProvider
 
@@ -72,14 +72,14 @@ class Client:
     def create(self, topic: str) -> None:
         new = admin.NewTopic(topic, PARTITIONS, 3, config={"min.insync.replicas": "3"})
         for future in self._admin.create_topics([new]).values():
-            future.result(30)
+            future.result(PATIENCE_SECONDS)
 
     def produce(self, topic: str) -> None:
         producer = confluent_kafka.Producer({**self._config, "acks": "all"})
         errors: list[object] = []
         for partition in range(PARTITIONS):
             producer.produce(topic, b"x", partition=partition, on_delivery=lambda error, _: errors.append(error))
-        assert producer.flush(30) == 0
+        assert producer.flush(PATIENCE_SECONDS) == 0
         assert errors == [None] * PARTITIONS
 
 

@@ -12,7 +12,7 @@ from functools import partial
 import pytest
 
 from compat_tests.broker import Broker
-from compat_tests.deadlines import eventually
+from compat_tests.deadlines import PATIENCE_SECONDS, eventually
 from compat_tests.differential.peer import Peer
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.offset_fetch import OffsetFetchRequest, OffsetFetchRequestGroup
@@ -79,7 +79,7 @@ def produce(
     producer.produce(
         TOPIC, value, key, partition=partition, on_delivery=lambda error, _: outcomes.append(error and error.str())
     )
-    assert producer.flush(30) == 0
+    assert producer.flush(PATIENCE_SECONDS) == 0
     (outcome,) = outcomes
     assert outcome is None if refused is None else refused in str(outcome), outcome
 

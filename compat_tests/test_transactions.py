@@ -17,6 +17,7 @@ from compat_tests.apache_kafka import jar_directory
 from compat_tests.broker import Broker
 from compat_tests.conftest import StartBroker
 from compat_tests.deadlines import PATIENCE_SECONDS, eventually
+from compat_tests.polled import polled
 
 confluent_kafka = pytest.importorskip("confluent_kafka")
 confluent_admin = pytest.importorskip("confluent_kafka.admin")
@@ -393,15 +394,7 @@ def test_kafka_python_commits_aborts_and_is_fenced(broker: Broker, new_name: New
             enable_auto_commit=False,
         )
     ) as consumer:
-        values: list[bytes] = []
-
-        def has_both() -> bool:
-            for records in consumer.poll(timeout_ms=200).values():
-                values.extend(record.value for record in records)
-            return len(values) >= 2
-
-        eventually(has_both, "two records")
-        assert values == [b"commit", b"successor"]
+        assert [record.value for record in polled(consumer, 2)] == [b"commit", b"successor"]
         assert consumer.committed(kafka.TopicPartition(source, 0)) == 7
 
 

@@ -24,6 +24,7 @@ from compat_tests.cluster.looking import (
 from compat_tests.cluster.processes import ClusterProcesses
 from compat_tests.cluster.sending import FAST, read_all, send_all
 from compat_tests.deadlines import PATIENCE_SECONDS, eventually
+from compat_tests.polled import polled
 
 confluent_kafka = pytest.importorskip("confluent_kafka")
 confluent_admin = pytest.importorskip("confluent_kafka.admin")
@@ -101,14 +102,7 @@ def test_kafka_python_writes_and_reads_in_a_group(cluster: ClusterProcesses, new
     consumer = kafka.KafkaConsumer(
         topic, bootstrap_servers=cluster.nodes[3].bootstrap, group_id=group, auto_offset_reset="earliest"
     )
-    found: list[bytes] = []
-
-    def all_read() -> bool:
-        for records in consumer.poll(200).values():
-            found.extend(record.value for record in records)
-        return len(found) >= len(values)
-
-    eventually(all_read, "all records")
+    found = [record.value for record in polled(consumer, len(values))]
     consumer.close()
     assert sorted(found) == sorted(values)
 

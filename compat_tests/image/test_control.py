@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from compat_tests.deadlines import PATIENCE_SECONDS
 from compat_tests.image.docker_image import KAFKA_TAG, container
 from compat_tests.image.programs import PYTHONPATH, python_program, run_program
 from compat_tests.ports import free_port
@@ -57,7 +58,7 @@ def test_a_test_in_any_language_drives_the_container(image: str, tmp_path: Path)
         assert ask(control, "topics") == ["orders"]
         [fault] = ask(control, "faults")
         with closing(kafka.KafkaProducer(bootstrap_servers=f"localhost:{port}", retry_backoff_ms=10)) as producer:
-            producer.send("orders", b"2 coffee").get(30)
+            producer.send("orders", b"2 coffee").get(PATIENCE_SECONDS)
         assert ask(control, "fault", fault_id=fault["fault_id"])["fired"] == 1
         assert [each["value"] for each in ask(control, "records", topic="orders")] == ["1 tea", "2 coffee"]
         assert [each["errors"] for each in ask(control, "recorded", api="Produce")["exchanges"]] == [

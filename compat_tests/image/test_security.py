@@ -28,7 +28,7 @@ def send_and_read(bootstrap: str, topic: str, **settings: object) -> list[bytes]
     with closing(kafka.KafkaProducer(bootstrap_servers=bootstrap, **settings)) as producer:
         for value in VALUES:
             producer.send(topic, value).get(timeout=PATIENCE_SECONDS)
-    reading = {"auto_offset_reset": "earliest", "consumer_timeout_ms": 30_000, **settings}
+    reading = {"auto_offset_reset": "earliest", "consumer_timeout_ms": PATIENCE_SECONDS * 1_000, **settings}
     with closing(kafka.KafkaConsumer(topic, bootstrap_servers=bootstrap, **reading)) as consumer:
         return [next(consumer).value for _ in VALUES]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from compat_tests.deadlines import PATIENCE_SECONDS
 from compat_tests.image.docker_image import Container, container, network, volume
 from compat_tests.ports import free_port
 
@@ -21,8 +22,8 @@ def send_and_read(bootstrap: str, topic: str = "orders") -> list[bytes]:
     """Through the addresses that the broker tells."""
     with closing(kafka.KafkaProducer(bootstrap_servers=bootstrap)) as producer:
         for value in VALUES:
-            producer.send(topic, value).get(timeout=30)
-    settings = {"group_id": "g", "auto_offset_reset": "earliest", "consumer_timeout_ms": 30_000}
+            producer.send(topic, value).get(timeout=PATIENCE_SECONDS)
+    settings = {"group_id": "g", "auto_offset_reset": "earliest", "consumer_timeout_ms": PATIENCE_SECONDS * 1_000}
     with closing(kafka.KafkaConsumer(topic, bootstrap_servers=bootstrap, **settings)) as consumer:
         return [next(consumer).value for _ in VALUES]
 

@@ -14,7 +14,7 @@ import pytest
 
 from compat_tests.apache_kafka import ApacheKafka, jar_directory
 from compat_tests.broker import Broker
-from compat_tests.deadlines import eventually
+from compat_tests.deadlines import PATIENCE_SECONDS, eventually
 from compat_tests.kafkapy_process import KafkapyProcess, kafkapy_command
 from compat_tests.kerberos_realm import REALM, SERVICE, running_realm
 from compat_tests.ports import free_port
@@ -164,9 +164,9 @@ def _set_up(secured: Secured) -> None:
         for kind in (kafka_admin.ResourceType.TOPIC, kafka_admin.ResourceType.GROUP)
     ]
     for future in admin.create_acls(acls).values():
-        future.result(20)
+        future.result(PATIENCE_SECONDS)
     for mechanism in mechanisms:  # a request alters a user once
         info = kafka_admin.ScramCredentialInfo(mechanism, 4_096)
         user = kafka_admin.UserScramCredentialUpsertion("alice", info, PASSWORD.encode())
         for future in admin.alter_user_scram_credentials([user]).values():
-            future.result(20)
+            future.result(PATIENCE_SECONDS)

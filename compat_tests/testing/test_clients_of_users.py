@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from compat_tests.deadlines import PATIENCE_SECONDS
 from kafkapy.testing import Kafka
 
 if TYPE_CHECKING:
@@ -30,14 +31,14 @@ def test_of_confluent_kafka(
 ) -> None:
     producer = kafka_producer(**BOB)
     producer.produce("t", b"x")
-    assert producer.flush(20) == 0
-    assert kafka_consumer("t", certificate="bob", **BOB).poll(20).value() == b"x"
+    assert producer.flush(PATIENCE_SECONDS) == 0
+    assert kafka_consumer("t", certificate="bob", **BOB).poll(PATIENCE_SECONDS).value() == b"x"
     assert kafka.recorded("Produce").last().principal == kafka.recorded("Fetch").last().principal == "User:bob"
 
 
 @pytest.mark.kafka(client="kafka-python")
 def test_of_kafka_python(kafka: Kafka, kafka_producer: Callable[..., Any], kafka_admin: Callable[..., Any]) -> None:
-    kafka_producer(**BOB).send("t", b"x").get(20)
+    kafka_producer(**BOB).send("t", b"x").get(PATIENCE_SECONDS)
     assert kafka.recorded("Produce").last().principal == "User:bob"
     with pytest.raises(ValueError, match="did you mean 'alice'"):
         kafka_admin(user="alise")

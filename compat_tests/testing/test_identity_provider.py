@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from compat_tests.deadlines import PATIENCE_SECONDS
 from kafkapy.testing import IdentityProvider, Kafka
 
 confluent_kafka = pytest.importorskip("confluent_kafka")
@@ -48,7 +49,7 @@ def send(producer: Any) -> list[object]:
     """The errors of one record; one that was not answered is one, too."""
     errors: list[object] = ["no answer"]
     producer.produce("t", b"x", on_delivery=lambda error, _: errors.__setitem__(0, error))
-    producer.flush(20)
+    producer.flush(PATIENCE_SECONDS)
     return [error for error in errors if error is not None]
 
 
@@ -95,7 +96,7 @@ def test_clients_of_python_show_tokens(kafka: Kafka, provider: IdentityProvider)
         sasl_mechanism="OAUTHBEARER",
         sasl_oauth_token_provider=Tokens(),
     )
-    assert producer.send("t", b"x").get(20).topic == "t"
+    assert producer.send("t", b"x").get(PATIENCE_SECONDS).topic == "t"
     producer.close()
 
     class AsyncTokens(asynchronous):  # type: ignore[misc]

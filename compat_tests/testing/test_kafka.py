@@ -15,6 +15,7 @@ import pytest
 import trio
 
 from compat_tests.deadlines import PATIENCE_SECONDS
+from compat_tests.polled import polled
 from kafkapy.testing import AsyncKafka, Kafka, KafkaNotStarted, KafkaStopped, NewRecord, NotYet
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
@@ -31,15 +32,6 @@ def consuming(kafka: Kafka, *topics: str, **settings: Any) -> Iterator[Any]:
         yield consumer
     finally:
         consumer.close()
-
-
-def polled(consumer: Any, count: int) -> list[Any]:
-    records: list[Any] = []
-    until = time.monotonic() + PATIENCE_SECONDS
-    while len(records) < count and time.monotonic() < until:
-        for batch in consumer.poll(timeout_ms=1_000).values():
-            records += batch
-    return records
 
 
 def test_records_are_plain_values_and_clients_read_them(kafka: Kafka) -> None:
@@ -194,11 +186,9 @@ def test_a_wait_ends_when_what_it_waits_for_comes(kafka: Kafka) -> None:
 
 
 def test_a_member_that_is_silent_for_its_session_is_out_when_time_has_moved(kafka: Kafka) -> None:
-    kafka.create_topic("orders", 1)
+    kafka.produce("orders", "x")
     with consuming(kafka, "orders", group_id="g", session_timeout_ms=45_000) as consumer:
-        until = time.monotonic() + PATIENCE_SECONDS
-        while not consumer.assignment() and time.monotonic() < until:
-            consumer.poll(timeout_ms=100)
+        polled(consumer, 1)
         kafka.wait_for_group("g", members=1)
         kafka.clock.freeze()
         kafka.clock.advance(60)

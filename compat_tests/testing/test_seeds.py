@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from compat_tests.deadlines import PATIENCE_SECONDS
+from compat_tests.polled import polled
 from kafkapy.testing import Kafka
 
 confluent_kafka = pytest.importorskip("confluent_kafka")
@@ -60,12 +61,7 @@ def read_by_kafka_python(kafka: Kafka, group: str, count: int) -> list[Any]:
         "orders", bootstrap_servers=kafka.bootstrap_servers, group_id=group, auto_offset_reset="earliest"
     )
     try:
-        records: list[Any] = []
-        until = time.monotonic() + PATIENCE_SECONDS
-        while len(records) < count and time.monotonic() < until:
-            for batch in consumer.poll(timeout_ms=1_000).values():
-                records += batch
-        return [(r.offset, r.timestamp, r.key, r.value, list(r.headers)) for r in records]
+        return [(r.offset, r.timestamp, r.key, r.value, list(r.headers)) for r in polled(consumer, count)]
     finally:
         consumer.close()
 

@@ -82,7 +82,9 @@ def test_kafka_python(requested: Kafka) -> None:
         for value in VALUES:
             producer.send(topic, value).get(PATIENCE_SECONDS)
         producer.close()
-        consumer = kafka_python.KafkaConsumer(topic, auto_offset_reset="earliest", consumer_timeout_ms=30_000, **config)
+        consumer = kafka_python.KafkaConsumer(
+            topic, auto_offset_reset="earliest", consumer_timeout_ms=PATIENCE_SECONDS * 1_000, **config
+        )
         assert [next(consumer).value for _ in VALUES] == VALUES
         consumer.close()
         assert producers(requested, topic) == {principal}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from compat_tests.deadlines import PATIENCE_SECONDS
 from kafkapy.testing import Kafka
 
 if TYPE_CHECKING:
@@ -38,10 +39,10 @@ def test_librdkafka_logs_in(kafka: Kafka, mechanism: str, user: str) -> None:
     config = kafka.config_for("librdkafka", user=user, mechanism=mechanism)
     producer = confluent_kafka.Producer(config)
     producer.produce("t", b"x")
-    assert producer.flush(20) == 0
+    assert producer.flush(PATIENCE_SECONDS) == 0
     consumer = confluent_kafka.Consumer({**config, "group.id": f"{mechanism}-{user}", "auto.offset.reset": "earliest"})
     consumer.subscribe(["t"])
-    message = consumer.poll(20)
+    message = consumer.poll(PATIENCE_SECONDS)
     consumer.close()
     assert message is not None
     assert message.error() is None
@@ -52,7 +53,7 @@ def test_librdkafka_logs_in(kafka: Kafka, mechanism: str, user: str) -> None:
 def test_kafka_python_logs_in(kafka: Kafka, mechanism: str) -> None:
     config: dict[str, Any] = kafka.config_for("kafka-python", mechanism=mechanism)
     producer = kafka_python.KafkaProducer(**config)
-    assert producer.send("t", b"x").get(20).topic == "t"
+    assert producer.send("t", b"x").get(PATIENCE_SECONDS).topic == "t"
     producer.close()
     consumer = kafka_python.KafkaConsumer("t", **config, auto_offset_reset="earliest")
     assert next(iter(consumer)).value == b"x"
@@ -104,7 +105,7 @@ def test_sessions_of_librdkafka_are_renewed() -> None:
 
         while max(logins().values(), default=0) < 2:
             producer.produce("t", b"x", on_delivery=lambda error, _: failed.append(error) if error else None)
-            producer.flush(10)
+            producer.flush(PATIENCE_SECONDS)
         assert not failed
 
 
@@ -113,7 +114,7 @@ def test_a_cluster_with_users() -> None:
     with Kafka(nodes=3, users={"alice": "a"}, mechanisms=["SCRAM-SHA-512"], topics={"t": {"replicas": 3}}) as kafka:
         producer = confluent_kafka.Producer({**kafka.config_for("librdkafka"), "acks": "all"})
         producer.produce("t", b"x")
-        assert producer.flush(30) == 0
+        assert producer.flush(PATIENCE_SECONDS) == 0
         login = {"mechanism": "scram-sha-512", "username": "alice", "password": "a"}
         assert kafka.config_for("kafkajs")["sasl"] == login
 
@@ -143,14 +144,14 @@ def test_configurations_of_users_that_are_none_are_refused(kafka: Kafka) -> None
 
 def alter(admin: Any, *alterations: Any) -> None:
     for future in admin.alter_user_scram_credentials(list(alterations)).values():
-        future.result(20)
+        future.result(PATIENCE_SECONDS)
 
 
 def sends(producer: Any) -> list[Any]:
     """The errors of one record."""
     errors: list[Any] = []
     producer.produce("t", b"x", on_delivery=lambda error, _: errors.append(error))
-    producer.flush(20)
+    producer.flush(PATIENCE_SECONDS)
     return [error for error in errors if error is not None]
 
 

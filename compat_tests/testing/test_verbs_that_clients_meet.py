@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from compat_tests.deadlines import PATIENCE_SECONDS
+from compat_tests.polled import polled
 from kafkapy.testing import Kafka
 
 confluent_kafka = pytest.importorskip("confluent_kafka")
@@ -57,12 +58,8 @@ def read(kafka: Kafka, count: int, group: str | None = None) -> list[bytes]:
         auto_offset_reset="earliest",
         enable_auto_commit=False,
     )
-    found: list[bytes] = []
     try:
-        until = time.monotonic() + PATIENCE_SECONDS
-        while len(found) < count and time.monotonic() < until:
-            for records in consumer.poll(timeout_ms=1_000).values():
-                found += [record.value for record in records]
+        found = [record.value for record in polled(consumer, count)]
         if group is not None:
             consumer.commit()
     finally:

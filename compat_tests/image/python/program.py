@@ -17,7 +17,7 @@ from testcontainers.core.network import Network
 from testcontainers.kafka import KafkaContainer
 
 VALUES = [b"one", b"two", b"three"]
-POLL_MS = 10_000
+POLL_MS = 90_000
 JAAS = (
     'org.apache.kafka.common.security.plain.PlainLoginModule required username="admin" password="admin-secret" '
     'user_admin="admin-secret" user_alice="alice-secret";'
@@ -73,7 +73,7 @@ def main(flow: str, image: str) -> None:
         read: list[str] = []
         while len(read) < len(VALUES):
             polled = consumer.poll(timeout_ms=POLL_MS)
-            assert polled, "no record within ten seconds"
+            assert polled, f"no record within {POLL_MS} ms"
             read += [record.value.decode() for records in polled.values() for record in records]
         consumer.close()
     print(json.dumps({"bootstrap": bootstrap, "read": read}))
