@@ -38,7 +38,8 @@ WITH_CLIENTS = (
 """Where clients in Python are used: they leave sockets of connections that were refused, or that the broker has closed,
 to the garbage collector.
 """
-LEFT_SOCKETS = r"ignore:unclosed (<socket|<ssl|transport):ResourceWarning"
+LEFT_SOCKETS = "unclosed (<socket|<ssl|transport)"
+"""What the interpreter says of these, and of nothing else."""
 
 
 def has_clients(item: pytest.Item) -> bool:
@@ -48,7 +49,7 @@ def has_clients(item: pytest.Item) -> bool:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if has_clients(item):
-            item.add_marker(pytest.mark.filterwarnings(LEFT_SOCKETS))
+            item.add_marker(pytest.mark.filterwarnings(f"ignore:{LEFT_SOCKETS}:ResourceWarning"))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -59,7 +60,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     done = yield
     if (nextitem is None or nextitem.path != item.path) and has_clients(item):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)
+            warnings.filterwarnings("ignore", LEFT_SOCKETS, ResourceWarning)
             gc.collect()
     return done
 

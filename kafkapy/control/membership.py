@@ -56,7 +56,8 @@ async def remove_node(nodes: ControlledNodes, node_id: int, timeout: float = ANS
     it has stored is deleted.
 
     Of a broker that does not run what others have in sync is moved; records that it alone had are lost. Moving may take
-    `timeout` seconds; moves go on after a NotYet, so that another call takes up from there. Raises LookupError: there
+    `timeout` seconds, also for brokers that the controller does not hear of for a moment; moves go on after a NotYet,
+    which says what they wait for, so that another call takes up from there. Raises LookupError: there
     is no such node, or it is paused; ValueError: it is a controller, too, or there are too few other brokers; NotYet.
     """
     nodes.cluster.check_can_restart("no node can be removed")
@@ -65,8 +66,6 @@ async def remove_node(nodes: ControlledNodes, node_id: int, timeout: float = ANS
         async with nodes.changing_one(node_id):
             if node_id in nodes.cluster.running and nodes.node(node_id).is_paused:
                 raise LookupError(f"node {node_id} is paused, so that it cannot stop in order: resume it, or kill it")
-            with nodes.patience("every broker to know what the controller has decided"):
-                await nodes.follow()
             check_enough_brokers(nodes, node_id)
             until = trio.current_time() + timeout
             if node_id in nodes.cluster.running:

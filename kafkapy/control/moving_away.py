@@ -17,16 +17,21 @@ from kafkapy_wire.messages.alter_partition_reassignments import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from kafkapy.control.nodes import ControlledNodes
     from kafkapy_controller.image import MetadataImage, PartitionImage
 
 TIMEOUT_MS: Final = 10_000
 AGAIN_SECONDS: Final = 0.02
+AGAIN_SECONDS_PER_PARTITION: Final = 50e-6
+"""To look at 10,000 takes 30 ms."""
 PARTITIONS_PER_REQUEST_MAX: Final = 1_000
 NAMED_MAX: Final = 5
 """How many partitions an error names."""
+
+
+NO_OTHER: Final = "no other broker runs that could have one: add a node"
 
 
 class Held(NamedTuple):
@@ -40,54 +45,95 @@ class Held(NamedTuple):
     def __str__(self) -> str:
         return f"{self.topic}-{self.number}"
 
+    @property
+    def settled(self) -> list[int]:
+        """The replicas, were a reassignment that is under way cancelled."""
+        return [each for each in self.image.replicas if each not in self.image.adding_replicas]
+
 
 def check_enough_brokers(nodes: ControlledNodes, broker: int) -> None:
-    """Raises ValueError: the partitions of a broker could not keep as many replicas."""
-    image = nodes.image
+    """Raises ValueError: the partitions of a broker could not keep as many replicas. A broker that runs counts, also
+    while the controller does not hear of it.
+    """
+    image = nodes.newest_image
     places = _Places(nodes, image, broker)
     for held in _held(nodes, image, broker):
-        places.instead(broker, held)
+        is_going = broker in held.image.removing_replicas or broker not in held.settled
+        if not is_going and places.choose(held) is None:
+            raise ValueError(
+                f"node {broker} cannot be removed: {held} has replicas on the brokers "
+                f"{', '.join(map(str, held.settled))}, and {NO_OTHER} first, or see that it needs fewer "
+                "replicas (`kafkapy cluster reassign --replication-factor`)"
+            )
 
 
 async def move_replicas_away(nodes: ControlledNodes, broker: int, until: float) -> None:
     """Returns when other brokers have the replicas of this one. One that does not run may keep those that no other has
-    in sync. `until`: by trio's clock.
+    in sync. `until`: by trio's clock; moves are begun at least once.
 
     What is under way is cancelled, unless it takes the replica away: a reassignment to replicas that the partition has
-    all, and that leave out one which is being added, is never complete. Raises NotYet; ValueError: too few brokers.
+    all, and that leave out one which is being added, is never complete. A broker that runs and that the controller does
+    not hear of, or that another call starts, is waited for where no other could do. Raises NotYet, which says what the
+    moves wait for.
     """
-    refusals: dict[str, str] = {}
-    while True:
-        image = nodes.node(await nodes.controller()).parts.metadata.image
-        waiting = list(_held(nodes, image, broker))
-        if not waiting:
-            return
-        if trio.current_time() >= until:
-            raise NotYet(_still_held(broker, waiting, refusals))
-        places = _Places(nodes, image, broker)
-        refusals = {}
-        wanted: dict[Held, list[int] | None] = {}
-        for held in waiting:
-            adding, removing = held.image.adding_replicas, held.image.removing_replicas
-            if broker in removing and places.usable.issuperset(adding):
-                continue  # it is on its way
-            if adding or removing:
-                wanted[held] = None
-            elif (chosen := places.instead(broker, held)) is not None:
-                wanted[held] = [chosen if each == broker else each for each in held.image.replicas]
-            else:
-                refusals[str(held)] = f"the controller does not hear of {places.fenced(held)}, which could have one"
-        refusals |= await _ask(nodes, wanted)
-        await trio.sleep(AGAIN_SECONDS)
+    seen = await _begin_moves(nodes, broker)
+    with trio.move_on_at(until):
+        while seen.waiting:
+            await trio.sleep(max(AGAIN_SECONDS, AGAIN_SECONDS_PER_PARTITION * len(seen.waiting)))
+            seen = await _begin_moves(nodes, broker)
+    if seen.waiting:
+        raise NotYet(_still_held(broker, seen))
 
 
-def _still_held(broker: int, waiting: Sequence[Held], refusals: dict[str, str]) -> str:
+class _Seen(NamedTuple):
+    waiting: list[Held]
+    """What the broker still had."""
+    hindered: dict[str, str]
+    """What a partition waits for, other than time, by its name."""
+    begun: bool
+    """Moves are under way."""
+
+
+async def _begin_moves(nodes: ControlledNodes, broker: int) -> _Seen:
+    """Ask for what can be moved now, and was not asked for before."""
+    image = nodes.newest_image
+    waiting = list(_held(nodes, image, broker))
+    places = _Places(nodes, image, broker)
+    leaving = image.brokers.get(broker)
+    silent = {broker} if leaving is not None and leaving.fenced and broker in nodes.cluster.running else set()
+    hindered: dict[str, str] = {}
+    wanted: dict[Held, list[int] | None] = {}
+    begun = False
+    for held in waiting:
+        adding, removing = set(held.image.adding_replicas), held.image.removing_replicas
+        if broker in removing and places.can_take(adding, held):
+            begun = True
+            if missed := adding & places.late | silent:
+                hindered[str(held)] = _does_not_hear(missed)
+        elif adding or removing:
+            wanted[held] = None
+        elif (chosen := places.choose(held)) is None:
+            hindered[str(held)] = f"{NO_OTHER}, or start one"
+        elif chosen in places.late:
+            hindered[str(held)] = _does_not_hear({chosen})
+        else:
+            wanted[held] = [chosen if each == broker else each for each in held.image.replicas]
+    refused = await _ask(nodes, wanted)
+    begun = begun or any(replicas is not None and str(held) not in refused for held, replicas in wanted.items())
+    return _Seen(waiting, hindered | refused, begun)
+
+
+def _does_not_hear(brokers: set[int]) -> str:
+    named = " and ".join(f"node {each}" for each in sorted(brokers))
+    return f"the controller does not hear of {named}: heal cut links, or set a longer broker.session.timeout.ms"
+
+
+def _still_held(broker: int, seen: _Seen) -> str:
+    waiting = seen.waiting
     named = ", ".join(map(str, waiting[:NAMED_MAX])) + (", ..." if len(waiting) > NAMED_MAX else "")
-    why = next((f"; {each}: {refusals[str(each)]}" for each in waiting if str(each) in refusals), "")
-    return (
-        f"node {broker} still has replicas of {len(waiting)} partitions ({named}){why}; the moves that were "
-        "begun go on: ask again to wait for them"
-    )
+    why = next((f"; {each}: {seen.hindered[str(each)]}" for each in waiting if str(each) in seen.hindered), "")
+    then = "the moves that were begun go on: ask again to wait for them" if seen.begun else "ask again after that"
+    return f"node {broker} still has replicas of {len(waiting)} partitions ({named}){why}; {then}"
 
 
 def _held(nodes: ControlledNodes, image: MetadataImage, broker: int) -> Iterator[Held]:
@@ -100,15 +146,21 @@ def _held(nodes: ControlledNodes, image: MetadataImage, broker: int) -> Iterator
 
 
 class _Places:
-    """The brokers that can take replicas: those that have the fewest first, in racks that a partition is not in."""
+    """The brokers that can take replicas: in racks that a partition is not in, and of those that have the fewest."""
 
     def __init__(self, nodes: ControlledNodes, image: MetadataImage, leaving: int) -> None:
-        # The controller misses a node that was just killed when its session is over.
-        down = {member.node_id for member in nodes.cluster.members} - {node.node_id for node in nodes.brokers}
-        roomy = [each for each in image.brokers.values() if each.has_room and each.broker_id not in {leaving, *down}]
-        self.usable = {each.broker_id for each in roomy if each.is_active}
-        self._fenced = {each.broker_id for each in roomy if each.fenced}
-        """They run: a heartbeat was late, on a busy machine or behind a cut link, and the next one unfences them."""
+        self._leaving = leaving
+        members = {member.node_id for member in nodes.cluster.members}
+        # The controller misses one that was killed when its session is over; one that is paused answers nothing.
+        answering = {node.node_id for node in nodes.brokers}
+        others = [each for each in image.brokers.values() if each.has_room and each.broker_id != leaving]
+        active = {each.broker_id for each in others if each.is_active}
+        self.usable = active & answering | active - members
+        coming = answering | {node_id for node_id, lock in nodes.changing.items() if lock.locked()}
+        self.late = {each.broker_id for each in others} & coming - self.usable
+        """They run, or another call starts or stops them: a heartbeat is late, on a busy machine or behind a cut link,
+        and the next one unfences them.
+        """
         self._racks = {each.broker_id: each.rack for each in image.brokers.values()}
         self._loads = Counter(
             replica
@@ -117,26 +169,24 @@ class _Places:
             for replica in partition.replicas
         )
 
-    def instead(self, broker: int, held: Held) -> int | None:
-        """None: those that could have one are fenced. Raises ValueError: there is none."""
-        replicas = [each for each in held.image.replicas if each != broker]
-        free = self.usable.difference(replicas)
+    def can_take(self, adding: set[int], held: Held) -> bool:
+        """Those who are being added hear of it, or are late while nobody else could be added in place of them."""
+        if adding <= self.usable:
+            return True
+        return adding <= self.usable | self.late and self.usable <= set(held.image.replicas)
+
+    def choose(self, held: Held) -> int | None:
+        """Who has the replica next; None: no other broker could. One that is late is it only where no other would do as
+        well.
+        """
+        replicas = [each for each in held.settled if each != self._leaving]
+        free = (self.usable | self.late).difference(replicas)
         if not free:
-            if self._fenced.difference(replicas):
-                return None
-            raise ValueError(
-                f"node {broker} cannot be removed: {held} has replicas on the brokers "
-                f"{', '.join(map(str, held.image.replicas))}, and no other broker runs that could have one: add a node "
-                "first, or see that it needs fewer replicas (`kafkapy cluster reassign --replication-factor`)"
-            )
+            return None
         used = {self._racks[each] for each in replicas if self._racks.get(each) is not None}
-        chosen = min(free, key=lambda each: (self._racks[each] in used, self._loads[each], each))
+        chosen = min(free, key=lambda each: (self._racks[each] in used, each in self.late, self._loads[each], each))
         self._loads[chosen] += 1
         return chosen
-
-    def fenced(self, held: Held) -> str:
-        """Names those that could take a replica if they were not."""
-        return " and ".join(f"node {each}" for each in sorted(self._fenced.difference(held.image.replicas)))
 
 
 async def _ask(nodes: ControlledNodes, wanted: dict[Held, list[int] | None]) -> dict[str, str]:

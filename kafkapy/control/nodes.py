@@ -226,6 +226,11 @@ class ControlledNodes:
         """The newest image that a broker has. Raises LookupError: no broker runs."""
         return max((node.broker.metadata.image for node in self.asked_brokers()), key=lambda image: image.offset)
 
+    @property
+    def newest_image(self) -> MetadataImage:
+        """The newest that any of the running nodes has, of which there is one."""
+        return max((node.parts.metadata.image for node in self.running()), key=lambda image: image.offset)
+
     def topic(self, name: str) -> TopicImage:
         """Raises LookupError: there is no such topic."""
         found = self.image.topics.get(name)
@@ -287,7 +292,7 @@ class ControlledNodes:
 
     async def follow(self) -> None:
         """Until every broker has the newest image."""
-        newest = max(node.parts.metadata.image.offset for node in self.running())  # a controller's, as a rule
+        newest = self.newest_image.offset
         while any(node.broker.metadata.image.offset < newest for node in self.brokers):  # noqa: ASYNC110  # for a moment
             await trio.sleep(LOOK_AGAIN_SECONDS)
 

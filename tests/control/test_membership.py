@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -157,20 +159,73 @@ def test_moves_that_take_too_long_go_on(kafka: Kafka) -> None:
     assert len(kafka.records("orders")) == 80
 
 
+@contextmanager
+def unheard(kafka: Kafka, node_id: int) -> Iterator[None]:
+    """In the block the controller does not hear of a broker that runs."""
+    client_id = f"node-{node_id}-heartbeat-channel"
+    with kafka.faults.add(api="BrokerHeartbeat", sender="nodes", client_id=client_id, disconnect="before"):
+        while any(node_id in partition.isr for partition in kafka.topic("first").partitions):
+            time.sleep(0.01)
+        yield
+
+
 def test_a_broker_that_is_fenced_for_a_while_is_waited_for(kafka: Kafka) -> None:
     kafka.add_node()
-    kafka.delete_topics("first")
     kafka.create_topic("orders", 3, replicas=2)
-    told = r"node 4 still has replicas of \d partitions .*; orders-\d: the controller does not hear of node 2, which"
-    with kafka.faults.add(
-        api="BrokerHeartbeat", sender="nodes", client_id="node-2-heartbeat-channel", disconnect="before"
-    ):
-        while 2 in {each for partition in kafka.topic("orders").partitions for each in partition.isr}:
-            kafka.produce("orders", "0", "1", "2")
-        with pytest.raises(TimeoutError, match=told):
-            kafka.remove_node(4, timeout=0.3)
+    told = (
+        r"node 4 still has replicas of \d partitions .*; \w+-\d: the controller does not hear of node 2: heal cut "
+        r"links, .*; ask again after that"
+    )
+    with unheard(kafka, 2), pytest.raises(TimeoutError, match=told):
+        kafka.remove_node(4, timeout=0.3)
     kafka.remove_node(4)
     assert [set(replicas) for replicas in replicas_of(kafka, "orders")] == [{1, 2}] * 3
+
+
+def test_a_move_to_the_only_other_broker_goes_on_while_that_is_fenced(kafka: Kafka) -> None:
+    kafka.add_node()
+    kafka.create_topic("orders", 6, replicas=2)
+    number = [set(replicas) for replicas in replicas_of(kafka, "orders")].index({1, 4})
+    with kafka.faults.add(api="Fetch", sender="nodes", topic="orders", hold="before"):
+        reassign(kafka, "orders", number, [1, 2])
+        told = r"the controller does not hear of node 2.*; the moves that were begun go on"
+        with unheard(kafka, 2), pytest.raises(TimeoutError, match=told):
+            kafka.remove_node(4, timeout=0.3)
+        assert set(replicas_of(kafka, "orders")[number]) == {1, 2, 4}
+    kafka.remove_node(4)
+    assert [set(replicas) for replicas in replicas_of(kafka, "orders")] == [{1, 2}] * 6
+
+
+def test_a_broker_that_is_killed_in_the_middle_may_be_started_again(kafka: Kafka) -> None:
+    kafka.delete_topics("first")
+    kafka.add_node()
+    kafka.create_topic("orders", 6, replicas=2)
+    with (
+        kafka.faults.add(api="Fetch", sender="nodes", topic="orders", hold="before") as fault,
+        ThreadPoolExecutor() as pool,
+    ):
+        removed = pool.submit(kafka.remove_node, 4, timeout=3)
+        while not any({1, 2, 4} == set(replicas) for replicas in replicas_of(kafka, "orders")):
+            fault.wait()
+        kafka.kill_node(2)
+        with pytest.raises(TimeoutError, match="no other broker runs that could have one: add a node, or start one; "):
+            removed.result()
+    kafka.start_node(2)
+    kafka.remove_node(4)
+    assert [set(replicas) for replicas in replicas_of(kafka, "orders")] == [{1, 2}] * 6
+
+
+def test_a_broker_of_another_rack_that_is_fenced_for_a_while_is_waited_for(kafka: Kafka) -> None:
+    kafka.delete_topics("first")
+    kafka.add_node(rack="c")
+    kafka.add_node(rack="a")
+    kafka.create_topic("first", 12, replicas=2)
+    with unheard(kafka, 2), pytest.raises(TimeoutError, match="does not hear of node 2"):
+        kafka.remove_node(4, timeout=0.3)
+    kafka.remove_node(4)
+    rack = {1: "a", 2: "b", 5: "a"}
+    for replicas in replicas_of(kafka, "first"):
+        assert len({rack[each] for each in replicas}) == 2
 
 
 def test_a_reset_leads_back_to_the_first_nodes(kafka: Kafka) -> None:
