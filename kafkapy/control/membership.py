@@ -55,10 +55,10 @@ async def remove_node(nodes: ControlledNodes, node_id: int, timeout: float = ANS
     """Take a broker out of the cluster for good: other brokers get its replicas, it stops, it is unregistered, and what
     it has stored is deleted.
 
-    Of a broker that does not run what others have in sync is moved; records that it alone had are lost. Moving may take
-    `timeout` seconds, also for brokers that the controller does not hear of for a moment; moves go on after a NotYet,
-    which says what they wait for, so that another call takes up from there. Raises LookupError: there
-    is no such node, or it is paused; ValueError: it is a controller, too, or there are too few other brokers; NotYet.
+    Of a broker that does not run what others have in sync is moved; records that it alone had are lost. `timeout`
+    bounds the moves, and the wait for brokers that the controller does not hear of. After a NotYet, which says what is
+    waited for, moves go on, and another call takes up from there. Raises LookupError: there is no such node, or it is
+    paused; ValueError: it is a controller, too, or there are too few other brokers; NotYet.
     """
     nodes.cluster.check_can_restart("no node can be removed")
     async with nodes.changing_all:

@@ -228,8 +228,11 @@ class ControlledNodes:
 
     @property
     def newest_image(self) -> MetadataImage:
-        """The newest that any of the running nodes has, of which there is one."""
-        return max((node.parts.metadata.image for node in self.running()), key=lambda image: image.offset)
+        """The newest that any node has, a controller or a broker. Raises LookupError: no node runs."""
+        images = [node.parts.metadata.image for node in self.running()]
+        if not images:
+            raise LookupError("no node is running")
+        return max(images, key=lambda image: image.offset)
 
     def topic(self, name: str) -> TopicImage:
         """Raises LookupError: there is no such topic."""
