@@ -106,13 +106,15 @@ async def _begin_moves(nodes: ControlledNodes, broker: int) -> _Seen:
 def _still_held(broker: int, seen: _Seen, *, has_controller: bool) -> str:
     waiting = seen.waiting
     named = ", ".join(map(str, waiting[:NAMED_MAX])) + (", ..." if len(waiting) > NAMED_MAX else "")
-    why = next((f"; {each}: {seen.hindered[str(each)]}" for each in waiting if str(each) in seen.hindered), "")
+    held = f"node {broker} still has replicas of {len(waiting)} partitions ({named})"
     if not has_controller:
-        why = "; no controller is active"
-    then = (
-        "the moves that were begun go on: ask again to wait for them" if seen.begun and has_controller else "ask again"
-    )
-    return f"node {broker} still has replicas of {len(waiting)} partitions ({named}){why}; {then}"
+        return f"{held}; no controller is active"
+    reasons: dict[str, str] = {}
+    for each, why in seen.hindered.items():
+        reasons.setdefault(why, each)
+    told = [f"{each}: {why}" for why, each in reasons.items()][:NAMED_MAX]
+    then = "the moves that were begun go on: ask again to wait for them" if seen.begun else "ask again"
+    return "; ".join([held, *told, then])
 
 
 def _held(nodes: ControlledNodes, image: MetadataImage, broker: int) -> Iterator[Held]:
