@@ -45,6 +45,9 @@ USUAL = (
     "to exist, but it was missing. Creating...",  # a partition that was added to a topic
     "controller event queue overloaded",  # a machine that is busy
     "Exceptionally slow controller event",
+    # The second of two batches on their way, where the first came before the last transaction was complete and is
+    # refused (CONCURRENT_TRANSACTIONS): a producer sends both again.
+    "Expected sequence 0 for transactions v2 idempotent producer with no existing state",
 )
 """Errors that Apache Kafka logs among its own nodes, too."""
 
