@@ -43,6 +43,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, Apache
             }
             nodes[node_id] = ApacheKafka(settings, port=port, data_dir=data_dir, node_id=node_id)
             closing.callback(nodes[node_id].close)
+            closing.callback(nodes[node_id].stop, kill=True)  # in order the last one would wait for a quorum
             _format(nodes[node_id], voters)
         # Each waits for a majority. A process ends with the thread that has started it: the threads stay until the end.
         starting = closing.enter_context(ThreadPoolExecutor())
