@@ -8,7 +8,7 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
@@ -21,6 +21,7 @@ from kafkapy.errors import StartupError
 from kafkapy.testing import AsyncKafka, Kafka
 from kafkapy_wire.errors import KafkaError
 
+SECONDS_MAX = 90.0
 QUICK = {"broker.session.timeout.ms": 1_000, "broker.heartbeat.interval.ms": 100}
 
 
@@ -44,6 +45,13 @@ def ids(kafka: Kafka) -> list[int]:
 
 def replicas_of(kafka: Kafka, topic: str) -> list[tuple[int, ...]]:
     return [tuple(partition.replicas) for partition in kafka.topic(topic).partitions]
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + SECONDS_MAX
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {SECONDS_MAX:.0f} s: {what}"
+        time.sleep(0.01)
 
 
 def make_on(kafka: Kafka, topic: str, broker: int) -> int:
@@ -115,8 +123,7 @@ def make_at(kafka: Kafka, topic: str, replicas: list[int]) -> None:
     """A topic with one partition that these have."""
     kafka.create_topic(topic, 1, replicas=len(replicas))
     reassign(kafka, topic, 0, replicas)
-    while replicas_of(kafka, topic) != [tuple(replicas)]:
-        time.sleep(0.01)
+    until(lambda: replicas_of(kafka, topic) == [tuple(replicas)], f"{topic} is at {replicas}")
 
 
 def test_what_others_have_of_a_dead_broker_is_kept(kafka: Kafka) -> None:
@@ -167,13 +174,16 @@ def test_moves_that_take_too_long_go_on(kafka: Kafka) -> None:
     assert len(kafka.records("orders")) == 80
 
 
+def is_in_sync(kafka: Kafka, topic: str, node_id: int) -> bool:
+    return any(node_id in partition.isr for partition in kafka.topic(topic).partitions)
+
+
 @contextmanager
 def unheard(kafka: Kafka, node_id: int) -> Iterator[None]:
     """In the block the controller does not hear of a broker that runs."""
     client_id = f"node-{node_id}-heartbeat-channel"
     with kafka.faults.add(api="BrokerHeartbeat", sender="nodes", client_id=client_id, disconnect="before"):
-        while any(node_id in partition.isr for partition in kafka.topic("first").partitions):
-            time.sleep(0.01)
+        until(lambda: not is_in_sync(kafka, "first", node_id), f"node {node_id} is fenced")
         yield
 
 
@@ -209,8 +219,7 @@ def test_a_broker_that_is_killed_in_the_middle_may_be_started_again(kafka: Kafka
         ThreadPoolExecutor() as pool,
     ):
         removed = pool.submit(kafka.remove_node, 4, timeout=5)
-        while set(replicas_of(kafka, "orders")[0]) != {1, 2, 4} and not removed.done():
-            time.sleep(0.01)
+        until(lambda: set(replicas_of(kafka, "orders")[0]) == {1, 2, 4} or removed.done(), "the move is begun")
         kafka.kill_node(2)
         with pytest.raises(TimeoutError, match="no other broker runs that could have one: add a node, start node 2; "):
             removed.result()
@@ -238,8 +247,7 @@ def test_moves_that_cannot_end_say_what_they_wait_for(kafka: Kafka) -> None:
     kafka.add_node()
     kafka.create_topic("orders", 1, replicas=3)
     kafka.kill_node(2)
-    while 2 in kafka.topic("orders").partitions[0].isr:
-        time.sleep(0.01)
+    until(lambda: not is_in_sync(kafka, "orders", 2), "node 2 is fenced")
     reassign(kafka, "orders", 0, [1, 2])
     with pytest.raises(TimeoutError, match=r"orders-0: node 2 does not run: start it; the moves that were begun go on"):
         kafka.remove_node(4, timeout=0.3)
